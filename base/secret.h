@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random keys, digests and password hashes: all that we use of OpenSSL's libcrypto.
+ *
+ * Threading: any thread.
+ */
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum {
+    SECRET_KEY_TEXT_MAX = 33, /* 128 random bits as 32 lower-case hex digits, and a NUL */
+    SECRET_DIGEST_BYTES = 32, /* SHA-256 */
+    SECRET_PASSWORD_BYTES_MAX = 1024,
+    SECRET_HASH_TEXT_MAX = 256, /* a password hash in Django's text form, and a NUL */
+    SECRET_ROUNDS_MAX = 10000000,
+    SECRET_ROUNDS_DEFAULT = 1000000,
+};
+
+/* A fresh lease key, delivery key or the like. Aborts the process when the system has no randomness. */
+void secret_key(char out[SECRET_KEY_TEXT_MAX]);
+
+/* A fresh session token: 32 characters of [a-z0-9] (165 bits), and a NUL. */
+void secret_token(char out[SECRET_KEY_TEXT_MAX]);
+
+/* Random bytes from the system. Aborts when there are none. */
+void secret_random(void *out, size_t length);
+
+void secret_digest(const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES]);
+
+/* Is hash a text form that secret_password_matches understands: "pbkdf2_sha256$ROUNDS$SALT$BASE64" or pbkdf2_sha1? */
+bool secret_hash_is_valid(const char *hash);
+
+/*
+ * Hashes password as "pbkdf2_sha256$rounds$salt$base64" with a fresh 128-bit salt (Django's form).
+ * rounds: 1 to SECRET_ROUNDS_MAX. STATUS_INVALID when password is longer than SECRET_PASSWORD_BYTES_MAX.
+ */
+enum status secret_password_hash(const char *password, int rounds, char out[SECRET_HASH_TEXT_MAX]) STATUS_CHECKED;
+
+/* Takes as long as the hash's rounds say (about 0.3 s at the default): never on an engine or poller thread. Constant time in
+ * the outcome. */
+bool secret_password_matches(const char *password, const char *hash);
+
+#endif
