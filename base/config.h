@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -153,8 +154,8 @@ void config_destroy(struct config *config); /* wipes passwords; NULL is fine */
 const struct config_queue *config_find_queue(const struct config *config, const char *name); /* NULL: none */
 const struct config_user *config_find_user(const struct config *config, const char *name);   /* NULL: none */
 
-/* Prints every key with type, default, range and meaning as Markdown to the standard output stream given (FILE *). */
-void config_describe(void *stream);
+/* Prints every key with type, default, range and meaning as Markdown. */
+void config_describe(FILE *stream);
 
 /*
  * The command line that both programs share: --config FILE, --check-config, --describe-config, --help, --version, --log-level
