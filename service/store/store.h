@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the queue keeps on disk: a narrow interface of named operations inside transactions. The embedded implementation is
+ * SQLite (WAL, synchronous=FULL): what store_commit answered OK survives kill -9 and a power cut.
+ *
+ * Statuses of every operation: STATUS_OK; what is named at the operation; STATUS_FULL (the disk is full: roll back, nothing
+ * of the transaction is kept, trying later may succeed); STATUS_DATA_LOSS (an I/O or corruption error: the process must say so
+ * and stop; text from store_error_text). Asserts that operations run inside a transaction.
+ *
+ * Text and bytes in arguments are borrowed during the call. Records hold their short texts inline; contents are owned by the
+ * caller.
+ *
+ * Threading: one thread at a time (the engine's).
+ */
+#ifndef SERVICE_STORE_STORE_H
+#define SERVICE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/secret.h"
+#include "base/status.h"
+#include "service/rules/delivery.h"
+#include "service/rules/lease.h"
+#include "service/rules/submission.h"
+
+enum {
+    STORE_NAME_MAX = 129, /* queue, grader, courier names and a NUL */
+    STORE_USER_MAX = 151,
+    STORE_MESSAGE_MAX = 1025, /* a message for people and a NUL */
+    STORE_REPLACE_KEY_MAX = 64,
+    STORE_REQUEST_ID_MAX = 129,
+};
+
+struct store;
+
+struct store_bytes {
+    const void *data; /* NULL when length is 0 */
+    size_t length;
+};
+
+/* ---- open, transactions ---- */
+
+/*
+ * Opens or creates the database at path, takes the exclusive lock beside it ("PATH.lock", flock), migrates the schema forward.
+ * STATUS_UNAVAILABLE: another process has the database; STATUS_INVALID: newer schema than this program, or not a database;
+ * STATUS_DATA_LOSS: damaged (quick check) or unreadable. Text in error.
+ */
+enum status store_open(const char *path, struct store **out_store, struct error *error) STATUS_CHECKED;
+void store_close(struct store *store); /* checkpoints and closes; rolls back an open transaction. NULL is fine */
+
+enum status store_begin(struct store *store) STATUS_CHECKED;
+enum status store_commit(struct store *store) STATUS_CHECKED; /* STATUS_OK: durable */
+void store_rollback(struct store *store);
+/* The text of the last STATUS_DATA_LOSS or STATUS_FULL. Borrowed until the next call. */
+const char *store_error_text(const struct store *store);
+
+/*
+ * Moves the write-ahead log into the database when it has grown beyond pages_min pages. Call outside transactions, when idle
+ * with a small pages_min and under load with a large one: it costs syncs. STATUS_OK also when there was nothing to do.
+ */
+enum status store_checkpoint(struct store *store, int pages_min) STATUS_CHECKED;
+
+/* ---- queues ---- */
+
+/* The id of the queue named name, made when there is none. */
+enum status store_queue_id(struct store *store, const char *name, int64_t *out_id) STATUS_CHECKED;
+
+struct store_queue_counts {
+    int64_t ready;
+    int64_t leased;
+    int64_t delayed;
+};
+/* Counts by walking the partial indexes: for start-up and after a rollback. */
+enum status store_count_queue(struct store *store, int64_t queue_id, struct store_queue_counts *out_counts) STATUS_CHECKED;
+
+/* ---- submissions ---- */
+
+struct store_file {
+    char *name; /* owned by the content that it belongs to */
+    char *url;
+    char *file_id;
+    char *filename;
+    uint64_t size_bytes;
+    uint8_t sha256[SECRET_DIGEST_BYTES];
+    bool has_sha256;
+};
+
+struct store_label {
+    char *name;
+    char *value;
+};
+
+/* What was handed in: everything that no rule looks at. */
+struct store_content {
+    void *header; /* owned */
+    size_t header_length;
+    void *body; /* owned */
+    size_t body_length;
+    char *callback_url; /* never NULL; "" = none */
+    char *results_channel;
+    char *trace_parent;
+    char *trace_state;
+    struct store_file *files;
+    size_t file_count;
+    struct store_label *labels;
+    size_t label_count;
+};
+void store_content_finish(struct store_content *content); /* frees what it holds; zeroed is fine */
+
+/* The hot row. Mutable fields are saved by store_move_submission; those marked (fixed) are written once at insert. */
+struct store_submission {
+    int64_t id;       /* (fixed) given by insert */
+    int64_t queue_id; /* (fixed) */
+    enum submission_state state;
+    int64_t rank;            /* order_rank of the priority */
+    int64_t virtual_ms;      /* place within the rank */
+    int64_t submitted_at_ms; /* (fixed) */
+    int64_t state_at_ms;
+    int64_t ready_at_ms;                  /* DELAYED: when it becomes READY */
+    int64_t expires_at_ms;                /* (fixed) as a whole; 0 = never */
+    int64_t attempt;                      /* leases so far: the fence */
+    int64_t failures;                     /* counted failures so far */
+    char lease_key[LEASE_KEY_LENGTH + 1]; /* of the newest lease, also when it is over; "" = never leased */
+    char grader[STORE_NAME_MAX];          /* of the newest lease */
+    int64_t leased_at_ms;
+    int64_t lease_expires_at_ms;
+    int64_t lease_hard_limit_at_ms;
+    int64_t generation;                         /* results so far */
+    int64_t superseded_by_id;                   /* 0 = not */
+    bool has_destination;                       /* (fixed) a callback URL or a results channel */
+    uint8_t replace_key[STORE_REPLACE_KEY_MAX]; /* (fixed) */
+    size_t replace_key_length;                  /* 0 = none */
+    char message[STORE_MESSAGE_MAX];            /* the last failure, for people */
+};
+
+/* Things of a new submission beside the row and the content. */
+struct store_request {
+    const char *submitter;               /* user name */
+    const char *request_id;              /* "" = none */
+    uint8_t digest[SECRET_DIGEST_BYTES]; /* of the whole request, to tell repetition from reuse */
+    const char *fairness_key;            /* "" = none */
+    int64_t cost;
+};
+
+/* Inserts row (state READY or DELAYED), content and request; row->id is set. content is borrowed. */
+enum status store_insert_submission(struct store *store, struct store_submission *row, const struct store_content *content,
+                                    const struct store_request *request) STATUS_CHECKED;
+
+/* STATUS_NOT_FOUND: none with that request id of that submitter. */
+enum status store_find_request(struct store *store, const char *submitter, const char *request_id, int64_t *out_id,
+                               uint8_t out_digest[SECRET_DIGEST_BYTES]) STATUS_CHECKED;
+
+/* STATUS_NOT_FOUND: no such submission. */
+enum status store_find_submission(struct store *store, int64_t id, struct store_submission *out_row) STATUS_CHECKED;
+
+/* The name of the user who submitted it. STATUS_NOT_FOUND. */
+enum status store_find_submitter(struct store *store, int64_t id, char out_user[STORE_USER_MAX]) STATUS_CHECKED;
+
+/* The first READY one of the queue in the ready order. STATUS_NOT_FOUND: none. */
+enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row) STATUS_CHECKED;
+
+/* The DELAYED one that is due first, and not after due_ms. STATUS_NOT_FOUND: none. INT64_MAX: whichever is first. */
+enum status store_next_delayed(struct store *store, int64_t due_ms, struct store_submission *out_row) STATUS_CHECKED;
+
+/* The live one that expires as a whole first, and not after due_ms. STATUS_NOT_FOUND: none. */
+enum status store_next_expiring(struct store *store, int64_t due_ms, struct store_submission *out_row) STATUS_CHECKED;
+
+/* A live one with that replace key and an id other than not_id. STATUS_NOT_FOUND: none. */
+enum status store_find_replaceable(struct store *store, const uint8_t *replace_key, size_t length, int64_t not_id,
+                                   struct store_submission *out_row) STATUS_CHECKED;
+
+/*
+ * The one place where a state changes: row->state becomes to, and every mutable field of row is saved. Asserts that the move is
+ * legal. STATUS_WRONG_STATE: the stored state is not row->state (somebody else was first); nothing was changed.
+ */
+enum status store_move_submission(struct store *store, struct store_submission *row, enum submission_state to) STATUS_CHECKED;
+
+/* Pushes the stored expiry of a LEASED submission. STATUS_STALE: lease_key is not its newest, or it is not LEASED. */
+enum status store_renew_lease(struct store *store, int64_t id, const char *lease_key, int64_t expires_at_ms) STATUS_CHECKED;
+
+/* Calls visit for each LEASED submission; for start-up. visit must not call the store. */
+enum status store_visit_leased(struct store *store, void (*visit)(void *context, const struct store_submission *row),
+                               void *context) STATUS_CHECKED;
+
+/* Reads the content; *out_content is the caller's (store_content_finish). STATUS_NOT_FOUND. */
+enum status store_read_content(struct store *store, int64_t id, struct store_content *out_content) STATUS_CHECKED;
+
+/* ---- results ---- */
+
+struct store_result {
+    void *body; /* owned by the caller when read, borrowed when saved */
+    size_t body_length;
+    uint8_t digest[SECRET_DIGEST_BYTES];
+    int64_t attempt;
+    int64_t generation;
+    char grader[STORE_NAME_MAX];
+    int64_t completed_at_ms;
+};
+/* Saves or replaces the result of submission id. */
+enum status store_save_result(struct store *store, int64_t id, const struct store_result *result) STATUS_CHECKED;
+/* STATUS_NOT_FOUND: no result. with_body false: body stays NULL. Free out_result->body with memory_free. */
+enum status store_read_result(struct store *store, int64_t id, bool with_body, struct store_result *out_result) STATUS_CHECKED;
+
+/* ---- deliveries ---- */
+
+struct store_delivery {
+    int64_t submission_id; /* (fixed) */
+    int64_t queue_id;      /* (fixed) */
+    enum delivery_state state;
+    enum delivery_outcome outcome;
+    char channel[STORE_NAME_MAX]; /* (fixed) results channel; "" = callback over HTTP */
+    int64_t generation;           /* of the result */
+    int64_t attempt;              /* tries so far since it became PENDING */
+    int64_t due_at_ms;            /* PENDING: when to try */
+    int64_t state_at_ms;
+    char lease_key[LEASE_KEY_LENGTH + 1]; /* the newest; "" = never leased */
+    int64_t lease_expires_at_ms;          /* IN_FLIGHT */
+    char courier[STORE_NAME_MAX];
+    char instance[65];
+    uint8_t replace_key[STORE_REPLACE_KEY_MAX]; /* (fixed) */
+    size_t replace_key_length;
+    char message[STORE_MESSAGE_MAX]; /* the last failure, for people */
+};
+
+/* A new row, PENDING. STATUS_EXISTS: the submission has one. */
+enum status store_insert_delivery(struct store *store, const struct store_delivery *row) STATUS_CHECKED;
+enum status store_find_delivery(struct store *store, int64_t submission_id,
+                                struct store_delivery *out_row) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+/*
+ * The PENDING one of the channel that is due first, and not after due_ms, leaving out those whose replace key has an older
+ * submission with a delivery that is PENDING or IN_FLIGHT. STATUS_NOT_FOUND: none.
+ */
+enum status store_next_due_delivery(struct store *store, const char *channel, int64_t due_ms,
+                                    struct store_delivery *out_row) STATUS_CHECKED;
+/* When the next PENDING delivery that could be leased is due, over all channels; INT64_MAX: none. */
+enum status store_next_delivery_due_ms(struct store *store, int64_t *out_due_ms) STATUS_CHECKED;
+/* The IN_FLIGHT one whose lease runs out first, and not after due_ms. STATUS_NOT_FOUND: none. */
+enum status store_next_overdue_delivery(struct store *store, int64_t due_ms, struct store_delivery *out_row) STATUS_CHECKED;
+/* An IN_FLIGHT one of that courier with another instance. STATUS_NOT_FOUND: none. */
+enum status store_find_abandoned_delivery(struct store *store, const char *courier, const char *instance,
+                                          struct store_delivery *out_row) STATUS_CHECKED;
+/* The one place where a delivery's state changes; as store_move_submission. */
+enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to) STATUS_CHECKED;
+
+/* ---- users and sessions ---- */
+
+/* Only digests of tokens are stored. */
+struct store_session {
+    uint8_t token_digest[SECRET_DIGEST_BYTES];
+    char user[STORE_USER_MAX];
+    uint8_t credential_digest[SECRET_DIGEST_BYTES]; /* of the password or hash that it was made with */
+    int64_t expires_at_ms;
+};
+enum status store_insert_session(struct store *store, const struct store_session *session) STATUS_CHECKED;
+enum status store_delete_session(struct store *store,
+                                 const uint8_t token_digest[SECRET_DIGEST_BYTES]) STATUS_CHECKED; /* OK when there is none */
+enum status store_delete_expired_sessions(struct store *store, int64_t now_ms) STATUS_CHECKED;
+enum status store_visit_sessions(struct store *store, void (*visit)(void *context, const struct store_session *session),
+                                 void *context) STATUS_CHECKED;
+
+/* 16 random bytes made with the database: its name among databases, salt for derived digests. */
+void store_identity(const struct store *store, uint8_t out[16]);
+
+#endif
