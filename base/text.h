@@ -34,10 +34,20 @@ void text_append_string(struct text *text, const char *string);
 void text_append_char(struct text *text, char character);
 void text_append_format(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 enum status text_status(const struct text *text) STATUS_CHECKED; /* STATUS_OK, or STATUS_FULL when failed */
-char *text_take(struct text *text, size_t *out_length); /* ownership moves, free with memory_free; text is empty then */
+/* Ownership moves, free with memory_free; text is empty and no longer failed then. out_length may be NULL. */
+char *text_take(struct text *text, size_t *out_length);
 
 /* Is it well-formed UTF-8 (no surrogates, no overlong forms, <= U+10FFFF)? NUL counts as a character. */
 bool text_is_utf8(const void *bytes, size_t length);
+
+/*
+ * The bytes (1 to 4) of the well-formed UTF-8 sequence that bytes start with; 0 when there is none (or length is 0).
+ * For whoever walks over text from outside.
+ */
+size_t text_utf8_step(const void *bytes, size_t length);
+
+/* The largest length up to bytes_max at which the string of length bytes can be cut without cutting a UTF-8 sequence. */
+size_t text_utf8_cut(const char *string, size_t length, size_t bytes_max);
 
 /* Is it a name: 1 to bytes_max bytes of well-formed UTF-8 without control characters (below 0x20, 0x7f)? */
 bool text_is_name(const char *string, size_t bytes_max);
