@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The live leases in memory: who holds what until when. The store has every one of them too; here they are renewed without a
+ * write. At most one per submission. A lease is due when something has to be done about it: accept window over, warning,
+ * expiry.
+ *
+ * Threading: engine thread only.
+ */
+#ifndef SERVICE_LEASE_TABLE_H
+#define SERVICE_LEASE_TABLE_H
+
+#include <uthash.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "service/rules/lease.h"
+
+struct grader;
+struct queue;
+
+enum {
+    LEASE_INSTANCE_MAX = 65,
+    LEASE_WARNING_DIVISOR = 4, /* the holder is warned when a quarter of the lease is left */
+};
+
+struct live_lease {
+    int64_t submission_id;
+    char key[LEASE_KEY_LENGTH + 1];
+    struct queue *queue;   /* borrowed */
+    struct grader *grader; /* borrowed; counts this lease as in flight */
+    struct list_node grader_node;
+    char instance[LEASE_INSTANCE_MAX]; /* of the grader that holds it; "" = unary, or not heard of since a restart */
+    bool streamed;                     /* belongs to the grader's stream: notices go there */
+    bool accepted;
+    bool counted; /* its expiry counts as a failure of the submission */
+    bool warned;
+    int64_t accept_until_ms;
+    int64_t expires_at_ms;
+    int64_t stored_expires_at_ms;
+    int64_t hard_limit_at_ms;
+    struct heap_node due;
+    UT_hash_handle hh;
+};
+
+struct lease_table {
+    struct live_lease *by_submission; /* uthash head */
+    struct heap due;
+};
+
+void lease_table_init(struct lease_table *table);
+void lease_table_finish(struct lease_table *table); /* frees all leases */
+
+/* Adds a copy of lease and schedules it. The submission must have none. Links it into the grader's list. */
+struct live_lease *lease_table_add(struct lease_table *table, const struct live_lease *lease);
+struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id); /* NULL: none */
+/* NULL when there is none or its key is another. */
+struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key);
+/* Unlinks and frees. */
+void lease_table_remove(struct lease_table *table, struct live_lease *lease);
+/* Call after changing accepted, warned or a time. */
+void lease_table_reschedule(struct lease_table *table, struct live_lease *lease);
+/* The lease that is due first, if it is due at now_ms; else NULL. */
+struct live_lease *lease_table_next_due(struct lease_table *table, int64_t now_ms);
+int64_t lease_table_next_due_ms(const struct lease_table *table); /* INT64_MAX: none */
+/* The time that stood still for us shall not count against graders: every lease runs on for its queue's full length at least.
+ */
+void lease_table_give_grace(struct lease_table *table, int64_t now_ms);
+size_t lease_table_count(const struct lease_table *table);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connected grader: the queue's side of a Work stream. What it told us (queues, credit), its pings, its drain.
+ *
+ * Lives from work_session_open to the end of the batch that closes it; its leases live on without it.
+ *
+ * Threading: engine thread only.
+ */
+#ifndef SERVICE_WORK_SESSION_H
+#define SERVICE_WORK_SESSION_H
+
+#include "base/heap.h"
+#include "service/queue.h"
+
+enum {
+    WORK_SESSION_PINGS_LOST_MAX = 3,
+    WORK_SESSION_QUEUES_MAX = 100,
+    WORK_SESSION_SLOTS_MAX = 10000,
+    WORK_SESSION_HELD_MAX = 10000,
+};
+
+/* Names a lease in what a grader says. Borrowed texts. */
+struct lease_name {
+    int64_t submission_id;
+    const char *key;
+};
+
+struct work_session {
+    struct list_node node;    /* in queues->sessions or ->closed_sessions */
+    struct grader_link *link; /* borrowed until the session is freed */
+    struct grader *grader;
+    char instance[LEASE_INSTANCE_MAX];
+    struct waiting_place *places; /* owned */
+    size_t place_count;
+    int64_t credit;
+    bool credit_has_bytes;
+    int64_t credit_bytes;
+    bool draining;
+    bool closed;
+    struct heap_node timer;
+    uint64_t ping_number;
+    int pings_lost;
+};
+
+/* Everything borrowed during the call. */
+struct work_hello {
+    const char *grader;
+    const char *instance;
+    char *const *queues; /* names */
+    size_t queue_count;
+    int64_t slots;
+    const struct lease_name *held;
+    size_t held_count;
+};
+
+/* One answer to a held lease. */
+struct held_answer {
+    bool kept;
+    enum lost_reason reason; /* when not kept */
+};
+
+/*
+ * Opens a session. link stays valid until the session has been closed and that batch is over. An older session of the grader is
+ * ended (ABORTED SESSION_REPLACED); what another instance of it held is taken back at once, counted as expired.
+ * answers: held_count of them, filled in. STATUS_INVALID (bounds), STATUS_NOT_FOUND QUEUE_NOT_FOUND, STATUS_UNAVAILABLE
+ * DRAINING.
+ */
+enum status work_session_open(struct queues *queues, struct grader_link *link, const struct work_hello *hello,
+                              struct held_answer *answers, struct work_session **out_session,
+                              struct error *error) STATUS_CHECKED;
+
+/* The stream is gone. Leases stay. Nothing is notified any more. Closed twice is fine. */
+void work_session_close(struct queues *queues, struct work_session *session);
+
+/* Absolute credit; submissions 0 to WORK_SESSION_SLOTS_MAX (more is cut). body_bytes 0 = no bound. */
+void work_session_credit(struct queues *queues, struct work_session *session, int64_t submissions, int64_t body_bytes);
+
+void work_session_drain(struct queues *queues, struct work_session *session);
+
+/* Anything came from the grader: it lives. */
+void work_session_heard(struct work_session *session);
+
+/* Links the session's places where it can take more, unlinks them where not. After any change of credit, room or drain. */
+void work_session_update_waiting(struct queues *queues, struct work_session *session);
+
+/* A lease of the session's grader is gone; ends a drained session that holds nothing. */
+void work_session_lease_gone(struct queues *queues, struct work_session *session);
+
+/* Pings, and ends sessions that do not answer. */
+void work_sessions_tick(struct queues *queues);
+
+/* The shortest lease length of the session's queues. */
+int64_t work_session_lease_ms(const struct work_session *session);
+
+#endif
