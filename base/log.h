@@ -31,7 +31,13 @@ struct log_field {
     int64_t number;
 };
 
-#define LOG_TEXT(key_, text_)  ((struct log_field){.key = (key_), .text = (text_) ? (text_) : ""})
+/* A text that is not there is logged as "". (A function, so that arrays may be passed without the compiler's mockery.) */
+static inline const char *log_text(const char *text)
+{
+    return text ? text : "";
+}
+
+#define LOG_TEXT(key_, text_)  ((struct log_field){.key = (key_), .text = log_text(text_)})
 #define LOG_INT(key_, number_) ((struct log_field){.key = (key_), .number = (number_)})
 
 /* program: name in every line, borrowed for the life of the process. Lines below level are dropped. */

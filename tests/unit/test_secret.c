@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: xqueue_base */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/secret.h"
+#include "base/text.h"
+
+/* Made with Python's hashlib, as Django does. */
+#define HASH_SHA256 "pbkdf2_sha256$1000$seasalt2$ABPNVLVV1vRC5OnBCpgwRvsTOJaXds28OSzNig3GR2M="
+#define HASH_SHA1   "pbkdf2_sha1$7$pepper$aXk9eUmnng7a1rAOOWkXnC+8+KA="
+#define HASH_EMPTY  "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc="
+
+static void keys_and_tokens_have_their_alphabet_and_differ(void **state)
+{
+    (void)state;
+    char key[SECRET_KEY_TEXT_MAX];
+    char other_key[SECRET_KEY_TEXT_MAX];
+    char token[SECRET_KEY_TEXT_MAX];
+    char other_token[SECRET_KEY_TEXT_MAX];
+
+    secret_key(key);
+    secret_key(other_key);
+    secret_token(token);
+    secret_token(other_token);
+
+    assert_int_equal(strlen(key), 32);
+    assert_int_equal(strspn(key, "0123456789abcdef"), 32);
+    assert_string_not_equal(key, other_key);
+    assert_int_equal(strlen(token), 32);
+    assert_int_equal(strspn(token, "0123456789abcdefghijklmnopqrstuvwxyz"), 32);
+    assert_string_not_equal(token, other_token);
+}
+
+static void a_digest_is_sha256(void **state)
+{
+    (void)state;
+    uint8_t digest[SECRET_DIGEST_BYTES];
+    char hex[2 * SECRET_DIGEST_BYTES + 1];
+
+    secret_digest("abc", 3, digest);
+    text_hex(hex, digest, sizeof digest);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+
+    secret_digest(NULL, 0, digest);
+    text_hex(hex, digest, sizeof digest);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+static void hashes_of_django_are_understood(void **state)
+{
+    (void)state;
+
+    assert_true(secret_password_matches("l\xc3\xa8tmein", HASH_SHA256));
+    assert_true(secret_password_matches("secret", HASH_SHA1));
+    assert_true(secret_password_matches("", HASH_EMPTY));
+    assert_false(secret_password_matches("letmein", HASH_SHA256));
+    assert_false(secret_password_matches("secret ", HASH_SHA1));
+    assert_false(secret_password_matches("", HASH_SHA1));
+}
+
+static void a_fresh_hash_matches_its_password_only(void **state)
+{
+    (void)state;
+    char hash[SECRET_HASH_TEXT_MAX];
+    char again[SECRET_HASH_TEXT_MAX];
+
+    assert_int_equal(secret_password_hash("tr0ub4dor", 10, hash), STATUS_OK);
+    assert_int_equal(secret_password_hash("tr0ub4dor", 10, again), STATUS_OK);
+
+    assert_memory_equal(hash, "pbkdf2_sha256$10$", 17);
+    assert_true(secret_hash_is_valid(hash));
+    assert_string_not_equal(hash, again);
+    assert_true(secret_password_matches("tr0ub4dor", hash));
+    assert_false(secret_password_matches("tr0ub4dor&3", hash));
+}
+
+static void damaged_hashes_are_invalid_and_match_nothing(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "$",
+        "$$$",
+        "secret",
+        "!unusable",
+        "md5$salt$d41d8cd98f00b204e9800998ecf8427e",
+        "bcrypt$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha25$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$0$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$-1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$10000001$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$99999999999999999999$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$1$$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$1$x$",
+        "pbkdf2_sha256$1$x",
+        "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc",
+        "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzx==",
+        "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=$",
+        "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1 3gaWy8rzxc=",
+        "pbkdf2_sha1$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+    };
+
+    for (size_t at = 0; at < sizeof wrong / sizeof *wrong; at++) {
+        assert_false(secret_hash_is_valid(wrong[at]));
+        assert_false(secret_password_matches("", wrong[at]));
+    }
+    assert_true(secret_hash_is_valid(HASH_EMPTY));
+}
+
+static void lengths_are_limited(void **state)
+{
+    (void)state;
+    char password[SECRET_PASSWORD_BYTES_MAX + 2];
+    char hash[SECRET_HASH_TEXT_MAX];
+    char long_hash[SECRET_HASH_TEXT_MAX + 100];
+    memset(password, 'x', sizeof password);
+    password[SECRET_PASSWORD_BYTES_MAX + 1] = '\0';
+    char salt[SECRET_HASH_TEXT_MAX];
+    memset(salt, 's', sizeof salt);
+    salt[sizeof salt - 1] = '\0';
+    (void)snprintf(long_hash, sizeof long_hash, "pbkdf2_sha256$1$%s$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=", salt);
+
+    assert_int_equal(secret_password_hash(password, 1, hash), STATUS_INVALID);
+    password[SECRET_PASSWORD_BYTES_MAX] = '\0';
+    assert_int_equal(secret_password_hash(password, 1, hash), STATUS_OK);
+    assert_true(secret_password_matches(password, hash));
+    password[SECRET_PASSWORD_BYTES_MAX] = 'x';
+    assert_false(secret_password_matches(password, hash));
+    assert_false(secret_hash_is_valid(long_hash));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_and_tokens_have_their_alphabet_and_differ),
+        cmocka_unit_test(a_digest_is_sha256),
+        cmocka_unit_test(hashes_of_django_are_understood),
+        cmocka_unit_test(a_fresh_hash_matches_its_password_only),
+        cmocka_unit_test(damaged_hashes_are_invalid_and_match_nothing),
+        cmocka_unit_test(lengths_are_limited),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
