@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# usage: selftest.sh CHECK (layers, headers, format, sizes, tidy, install)
+# Proves that a check finds what it is for: it must pass a clean sample tree, and fail on each sample that breaks a rule.
+set -euo pipefail
+check=$1
+here=$(cd "$(dirname "$0")" && pwd)
+python=${PYTHON:-/usr/bin/python3}
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+failed=0
+
+run_check() {
+    case $check in
+    layers) "$python" "$here/layers.py" "$tree" ;;
+    headers) "$here/headers.sh" "$tree" "$tree/build" ;;
+    format | sizes) "$here/$check.sh" "$tree" ;;
+    tidy) "$python" "$here/tidy.py" "$tree" "$tree/build" ;;
+    install) "$here/install.sh" "$tree/build" "$tree/expected.txt" ;;
+    esac
+}
+
+put() { # put FILE TEXT: writes a sample into the tree
+    mkdir -p "$tree/$(dirname "$1")"
+    printf '%b\n' "$2" >"$tree/$1"
+}
+
+passes() {
+    if ! run_check >"$tree/output" 2>&1; then
+        echo "NOT OK: $check complains about $1:"
+        cat "$tree/output"
+        failed=1
+    fi
+}
+
+finds() { # finds WORD FILE TEXT: with this file in the tree, the check fails and its output has the word
+    put "$2" "$3"
+    if run_check >"$tree/output" 2>&1; then
+        echo "NOT OK: $check passes $2: $3"
+        failed=1
+    elif ! grep -q -e "$1" "$tree/output"; then
+        echo "NOT OK: $check fails on $2 for another reason than '$1':"
+        cat "$tree/output"
+        failed=1
+    else
+        echo "ok: $check finds: $3" | cut -c 1-120
+    fi
+    rm "$tree/$2"
+}
+
+layers_samples() {
+    put service/store/store_sqlite.c '#include <sqlite3.h>\n#include "service/store/store.h"\n/* volatile sleep(1) */'
+    put base/rpc/rpc_event.c '#include <grpc/grpc.h>\n#include "base/status.h"'
+    put service/methods/health.c '#include "grpc/health/v1/health.pb-c.h"\nconst char *text = "volatile usleep(1)";'
+    put rest-adapter/form.c '/* xqueue_header */\n#include <jansson.h>\n#include "xqueue/grader.h"'
+    passes 'a clean tree'
+    finds 'inside its store' service/queue.c '#include <sqlite3.h>'
+    finds 'inside base/rpc' service/engine.c '#include <grpc/grpc.h>'
+    finds 'inside one file' rest-adapter/routes.c '#include <civetweb.h>'
+    finds 'inside one file' rest-adapter/courier.c '#include <curl/curl.h>'
+    finds 'PostgreSQL' service/store/store_sqlite_user.c '#include <libpq-fe.h>'
+    finds 'no JSON' service/queue.c '#include <jansson.h>'
+    finds 'pb_edges' service/queue.c '#include "xqueue/v1/graders.pb-c.h"'
+    finds 'down only' base/text.c '#include "service/queue.h"'
+    finds 'down only' rest-adapter/form.c '#include "service/queue.h"'
+    finds 'know nothing' service/rules/lease.c '#include "service/store/store.h"'
+    finds 'stands alone' grader-sdk/include/xqueue/grader.h '#include "base/status.h"'
+    finds '_Atomic' base/log.c 'static volatile int stop;'
+    finds 'no sleeps' tests/unit/test_log.c 'void f(void)\n{\n    sleep(1);\n}'
+    finds 'typedef' base/list.h 'typedef struct list list;'
+    finds 'legacy word' service/queue.h '/* the pullkey */'
+    finds 'civetweb.s form reader' rest-adapter/routes.c 'int x = mg_handle_form_request(c, h);'
+}
+
+headers_samples() {
+    put base/good.h '#ifndef BASE_GOOD_H\n#define BASE_GOOD_H\n#include <stddef.h>\nsize_t good(void);\n#endif'
+    put grader-sdk/include/xqueue/good.h '#ifndef GOOD_H\n#define GOOD_H\nint good(void);\n#endif'
+    passes 'a clean tree'
+    finds 'does not compile alone' base/bad.h 'size_t bad(void);'
+    finds 'does not compile alone' base/bad.h 'struct bad {\n    int member;\n};'
+    finds 'does not compile alone' grader-sdk/include/xqueue/bad.h '#ifndef BAD_H\n#define BAD_H\nint bad(int class);\n#endif'
+}
+
+format_samples() {
+    cp "$here/../../.clang-format" "$tree/"
+    put base/good.c 'int good(void)\n{\n    return 0;\n}'
+    passes 'a clean tree'
+    finds 'clang-format' base/bad.c 'int bad(void) { return 0; }'
+}
+
+sizes_samples() {
+    put base/good.c "$(printf '%600s' '' | sed 's/ /\\n/g')"
+    put tests/unit/test_good.c "$(printf '%799s' '' | sed 's/ /\\n/g')"
+    sed -i 1d "$tree/base/good.c"
+    passes 'files as long as allowed'
+    finds 'limit is 600' base/bad.c "$(printf '%601s' '' | sed 's/ /\\n/g')"
+    finds 'limit is 800' tests/unit/test_bad.c "$(printf '%801s' '' | sed 's/ /\\n/g')"
+}
+
+tidy_samples() {
+    cp "$here/../../.clang-tidy" "$tree/"
+    mkdir "$tree/build"
+    printf '[{"directory": "%s", "file": "%s/base/sample.c", "command": "cc -I%s -c %s/base/sample.c"}]\n' \
+        "$tree" "$tree" "$tree" "$tree" >"$tree/build/compile_commands.json"
+    put base/sample.c 'int good(void);\nint good(void)\n{\n    return 0;\n}'
+    passes 'a clean tree'
+    passes 'a clean tree, remembered'
+    grep -q ' 0 looked at' "$tree/output" || {
+        echo "NOT OK: tidy looks again at what it knows"
+        failed=1
+    }
+    finds 'suspicious' base/sample.c '#include <string.h>\nint bad(char *a);\nint bad(char *a)\n{\n    return (int)strlen(a + 1) + (int)sizeof(sizeof(a));\n}'
+    finds 'parameters' base/sample.c 'int bad(int a, int b, int c, int d, int e, int f, int g);\nint bad(int a, int b, int c, int d, int e, int f, int g)\n{\n    return a + b + c + d + e + f + g;\n}'
+}
+
+install_samples() {
+    mkdir -p "$tree/build/check"
+    put CMakeLists.txt 'cmake_minimum_required(VERSION 3.25)\nproject(sample NONE)\ninstall(FILES CMakeLists.txt DESTINATION doc)'
+    cmake -S "$tree" -B "$tree/build" >/dev/null
+    put expected.txt '/usr/doc/CMake*.txt'
+    passes 'a complete installation'
+    finds 'not installed: /usr/bin' expected.txt '/usr/doc/CMake*.txt\n/usr/bin/missing'
+    finds 'not in' expected.txt '# nothing\n/usr/doc/other'
+}
+
+case $check in
+layers) layers_samples ;;
+headers) headers_samples ;;
+format) format_samples ;;
+sizes) sizes_samples ;;
+tidy) tidy_samples ;;
+install) install_samples ;;
+*)
+    echo "no such check: $check" >&2
+    exit 64
+    ;;
+esac
+exit $failed
