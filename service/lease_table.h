@@ -11,8 +11,10 @@
 
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/text.h"
 #include "service/rules/lease.h"
 
 struct grader;

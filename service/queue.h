@@ -73,7 +73,7 @@ enum status queues_find_named(struct queues *queues, const char *name, struct qu
 
 /* Does all work that is due at queues->now_ms, and grants what is ready to those who wait. */
 void queues_tick(struct queues *queues);
-/* When the next tick is due; INT64_MAX: nothing is planned. After queues_tick. */
+/* When the next tick is due; INT64_MAX: nothing is planned. At the end of the transaction. */
 int64_t queues_next_due_ms(struct queues *queues);
 
 /* Reads counts and leases again after a rollback; what graders told (credit, accepts) is kept. Answers what the store answers.

@@ -27,7 +27,7 @@ struct lease_name {
 
 struct work_session {
     struct list_node node;    /* in queues->sessions or ->closed_sessions */
-    struct grader_link *link; /* borrowed until the session is freed */
+    struct grader_link *link; /* borrowed; NULL when the stream is gone */
     struct grader *grader;
     char instance[LEASE_INSTANCE_MAX];
     struct waiting_place *places; /* owned */
@@ -60,7 +60,8 @@ struct held_answer {
 };
 
 /*
- * Opens a session. link stays valid until the session has been closed and that batch is over. An older session of the grader is
+ * Opens a session. link stays valid until work_session_abandon or until it
+ * got GRADER_NOTICE_FINISH, after which the session is not to be used any more. An older session of the grader is
  * ended (ABORTED SESSION_REPLACED); what another instance of it held is taken back at once, counted as expired.
  * answers: held_count of them, filled in. STATUS_INVALID (bounds), STATUS_NOT_FOUND QUEUE_NOT_FOUND, STATUS_UNAVAILABLE
  * DRAINING.
@@ -69,8 +70,11 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
                               struct held_answer *answers, struct work_session **out_session,
                               struct error *error) STATUS_CHECKED;
 
-/* The stream is gone. Leases stay. Nothing is notified any more. Closed twice is fine. */
+/* No more grants for it; its leases stay. Freed at the end of the batch. What was to be told still is. Closed twice is fine. */
 void work_session_close(struct queues *queues, struct work_session *session);
+
+/* The stream is gone: closes the session and tells its link nothing any more. */
+void work_session_abandon(struct queues *queues, struct work_session *session);
 
 /* Absolute credit; submissions 0 to WORK_SESSION_SLOTS_MAX (more is cut). body_bytes 0 = no bound. */
 void work_session_credit(struct queues *queues, struct work_session *session, int64_t submissions, int64_t body_bytes);

@@ -234,8 +234,8 @@ enum status store_find_delivery(struct store *store, int64_t submission_id,
  */
 enum status store_next_due_delivery(struct store *store, const char *channel, int64_t due_ms,
                                     struct store_delivery *out_row) STATUS_CHECKED;
-/* When the next PENDING delivery that could be leased is due, over all channels; INT64_MAX: none. */
-enum status store_next_delivery_due_ms(struct store *store, int64_t *out_due_ms) STATUS_CHECKED;
+/* The earliest due_at_ms of a PENDING delivery of any channel that is later than after_ms; INT64_MAX: none. */
+enum status store_next_delivery_due_ms(struct store *store, int64_t after_ms, int64_t *out_due_ms) STATUS_CHECKED;
 /* The IN_FLIGHT one whose lease runs out first, and not after due_ms. STATUS_NOT_FOUND: none. */
 enum status store_next_overdue_delivery(struct store *store, int64_t due_ms, struct store_delivery *out_row) STATUS_CHECKED;
 /* An IN_FLIGHT one of that courier with another instance. STATUS_NOT_FOUND: none. */

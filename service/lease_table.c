@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/lease_table.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "service/queue.h"
+
+void lease_table_init(struct lease_table *table)
+{
+    table->by_submission = NULL;
+    heap_init(&table->due);
+}
+
+void lease_table_finish(struct lease_table *table)
+{
+    struct live_lease *lease = NULL;
+    struct live_lease *next = NULL;
+    HASH_ITER(hh, table->by_submission, lease, next)
+    {
+        lease_table_remove(table, lease);
+    }
+    heap_finish(&table->due);
+}
+
+struct live_lease *lease_table_add(struct lease_table *table, const struct live_lease *lease)
+{
+    assert(lease_table_find(table, lease->submission_id) == NULL);
+    struct live_lease *added = memory_copy(lease, sizeof *lease);
+    HASH_ADD(hh, table->by_submission, submission_id, sizeof added->submission_id, added);
+    list_append(&added->grader->leases, &added->grader_node);
+    lease_table_reschedule(table, added);
+    return added;
+}
+
+struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id)
+{
+    struct live_lease *lease = NULL;
+    HASH_FIND(hh, table->by_submission, &submission_id, sizeof submission_id, lease);
+    return lease;
+}
+
+struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key)
+{
+    struct live_lease *lease = lease_table_find(table, submission_id);
+    if (!lease || !text_equal_secret(lease->key, strlen(lease->key), key, strlen(key))) {
+        return NULL;
+    }
+    return lease;
+}
+
+void lease_table_remove(struct lease_table *table, struct live_lease *lease)
+{
+    HASH_DELETE(hh, table->by_submission, lease);
+    heap_remove(&table->due, &lease->due);
+    list_remove(&lease->grader->leases, &lease->grader_node);
+    memory_free(lease);
+}
+
+void lease_table_reschedule(struct lease_table *table, struct live_lease *lease)
+{
+    int64_t due_ms = lease->expires_at_ms;
+    if (!lease->accepted && lease->accept_until_ms < due_ms) {
+        due_ms = lease->accept_until_ms;
+    } else if (lease->accepted && !lease->warned) {
+        due_ms -= lease->queue->settings->lease_ms / LEASE_WARNING_DIVISOR;
+    }
+    heap_schedule(&table->due, &lease->due, due_ms);
+}
+
+struct live_lease *lease_table_next_due(struct lease_table *table, int64_t now_ms)
+{
+    struct heap_node *node = heap_first(&table->due);
+    return node && node->due_ms <= now_ms ? HEAP_OWNER(node, struct live_lease, due) : NULL;
+}
+
+int64_t lease_table_next_due_ms(const struct lease_table *table)
+{
+    return heap_next_due_ms(&table->due);
+}
+
+void lease_table_give_grace(struct lease_table *table, int64_t now_ms)
+{
+    struct live_lease *lease = NULL;
+    struct live_lease *next = NULL;
+    HASH_ITER(hh, table->by_submission, lease, next)
+    {
+        const struct config_queue *settings = lease->queue->settings;
+        int64_t full_ms = clock_add_ms(now_ms, settings->lease_ms);
+        lease->hard_limit_at_ms = lease->hard_limit_at_ms < full_ms ? full_ms : lease->hard_limit_at_ms;
+        lease->expires_at_ms = lease->expires_at_ms < full_ms ? full_ms : lease->expires_at_ms;
+        lease->accept_until_ms = clock_add_ms(now_ms, settings->accept_within_ms);
+        lease->warned = false;
+        lease_table_reschedule(table, lease);
+    }
+}
+
+size_t lease_table_count(const struct lease_table *table)
+{
+    return HASH_COUNT(table->by_submission);
+}

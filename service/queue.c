@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/queue.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "service/delivering.h"
+#include "service/grading.h"
+#include "service/submitting.h"
+#include "service/work_session.h"
+
+/* ---- making and finding ---- */
+
+static enum status queue_init(struct queues *queues, struct queue *queue, const struct config_queue *settings)
+{
+    queue->settings = settings;
+    list_init(&queue->waiters);
+    list_init(&queue->polls);
+    enum status status = store_queue_id(queues->store, settings->name, &queue->id);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    HASH_ADD_KEYPTR(by_name, queues->by_name, settings->name, strlen(settings->name), queue);
+    HASH_ADD(by_id, queues->by_id, id, sizeof queue->id, queue);
+    return STATUS_OK;
+}
+
+static enum status queues_read_counts(struct queues *queues)
+{
+    for (size_t i = 0; i < queues->count; i++) {
+        struct queue *queue = &queues->items[i];
+        struct store_queue_counts counts;
+        enum status status = store_count_queue(queues->store, queue->id, &counts);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        queue->ready_count = counts.ready;
+        queue->leased_count = counts.leased;
+        queue->delayed_count = counts.delayed;
+    }
+    return STATUS_OK;
+}
+
+/* A lease found in the store that memory does not know: nobody has been heard of yet, so its expiry would not count. */
+static void queues_restore_lease(void *context, const struct store_submission *row)
+{
+    struct queues *queues = context;
+    struct queue *queue = queues_find_by_id(queues, row->queue_id);
+    if (!queue || lease_table_find_held(&queues->leases, row->id, row->lease_key)) {
+        return; /* without its queue it waits, untouched, until the queue is configured again */
+    }
+    struct live_lease *old = lease_table_find(&queues->leases, row->id);
+    if (old) {
+        lease_table_remove(&queues->leases, old);
+    }
+    struct live_lease lease = {
+        .submission_id = row->id,
+        .queue = queue,
+        .grader = graders_find_or_create(&queues->graders, row->grader),
+        .accepted = true,
+        .expires_at_ms = row->lease_expires_at_ms,
+        .stored_expires_at_ms = row->lease_expires_at_ms,
+        .hard_limit_at_ms = row->lease_hard_limit_at_ms,
+    };
+    memcpy(lease.key, row->lease_key, sizeof lease.key);
+    lease_table_add(&queues->leases, &lease);
+}
+
+static enum status queues_load(struct queues *queues)
+{
+    enum status status = store_begin(queues->store);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < queues->count && status == STATUS_OK; i++) {
+        status = queue_init(queues, &queues->items[i], &queues->config->queues[i]);
+    }
+    if (status == STATUS_OK) {
+        status = queues_read_counts(queues);
+    }
+    if (status == STATUS_OK) {
+        status = store_visit_leased(queues->store, queues_restore_lease, queues);
+    }
+    if (status == STATUS_OK) {
+        status = store_commit(queues->store);
+    }
+    if (status != STATUS_OK) {
+        store_rollback(queues->store);
+    }
+    return status;
+}
+
+enum status queues_create(const struct config *config, struct store *store, int64_t now_ms, struct queues **out_queues,
+                          struct error *error)
+{
+    struct queues *queues = MEMORY_NEW(struct queues);
+    queues->config = config;
+    queues->store = store;
+    queues->now_ms = now_ms;
+    queues->count = config->queue_count;
+    queues->items = memory_allocate_array(config->queue_count, sizeof *queues->items);
+    lease_table_init(&queues->leases);
+    graders_init(&queues->graders, config->service.grader_leases_max);
+    list_init(&queues->delivery_polls);
+    heap_init(&queues->parked);
+    list_init(&queues->unparked);
+    list_init(&queues->effects);
+    list_init(&queues->sessions);
+    list_init(&queues->closed_sessions);
+    heap_init(&queues->session_timers);
+    secret_random(&queues->random_state, sizeof queues->random_state);
+    enum status status = queues_load(queues);
+    if (status != STATUS_OK) {
+        queues_destroy(queues);
+        return error_set(error, status, NULL, "cannot read the queues: %s", store_error_text(store));
+    }
+    lease_table_give_grace(&queues->leases, now_ms);
+    *out_queues = queues;
+    return STATUS_OK;
+}
+
+void queues_destroy(struct queues *queues)
+{
+    if (!queues) {
+        return;
+    }
+    queues_drop_effects(queues);
+    lease_table_finish(&queues->leases);
+    graders_finish(&queues->graders);
+    HASH_CLEAR(by_name, queues->by_name);
+    HASH_CLEAR(by_id, queues->by_id);
+    heap_finish(&queues->parked);
+    heap_finish(&queues->session_timers);
+    memory_free(queues->items);
+    memory_free(queues);
+}
+
+struct queue *queues_find(struct queues *queues, const char *name)
+{
+    struct queue *queue = NULL;
+    HASH_FIND(by_name, queues->by_name, name, strlen(name), queue);
+    return queue;
+}
+
+struct queue *queues_find_by_id(struct queues *queues, int64_t id)
+{
+    struct queue *queue = NULL;
+    HASH_FIND(by_id, queues->by_id, &id, sizeof id, queue);
+    return queue;
+}
+
+enum status queues_find_named(struct queues *queues, const char *name, struct queue **out_queue, struct error *error)
+{
+    struct queue *queue = queues_find(queues, name);
+    if (!queue) {
+        return error_set(error, STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", "there is no queue named '%.128s'", name);
+    }
+    *out_queue = queue;
+    return STATUS_OK;
+}
+
+/* ---- keeping memory true to the store ---- */
+
+enum status queues_stored(struct queues *queues, enum status status)
+{
+    switch (status) {
+    case STATUS_OK:
+    case STATUS_NOT_FOUND:
+    case STATUS_EXISTS:
+    case STATUS_WRONG_STATE:
+    case STATUS_STALE:
+        return status;
+    default:
+        queues->failure = queues->failure == STATUS_OK || status != STATUS_FULL ? status : queues->failure;
+        return status == STATUS_FULL ? STATUS_UNAVAILABLE : status;
+    }
+}
+
+static int64_t *queue_counter(struct queue *queue, enum submission_state state)
+{
+    switch (state) {
+    case SUBMISSION_READY:
+        return &queue->ready_count;
+    case SUBMISSION_LEASED:
+        return &queue->leased_count;
+    case SUBMISSION_DELAYED:
+        return &queue->delayed_count;
+    default:
+        return NULL;
+    }
+}
+
+void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_state from, enum submission_state to)
+{
+    struct queue *queue = queues_find_by_id(queues, queue_id);
+    if (!queue) {
+        return;
+    }
+    int64_t *counter = queue_counter(queue, from);
+    if (counter) {
+        assert(*counter > 0);
+        *counter -= 1;
+    }
+    counter = queue_counter(queue, to);
+    if (counter) {
+        *counter += 1;
+    }
+}
+
+enum status queues_move(struct queues *queues, struct store_submission *row, enum submission_state to)
+{
+    enum submission_state from = row->state;
+    row->state_at_ms = queues->now_ms;
+    enum status status = queues_stored(queues, store_move_submission(queues->store, row, to));
+    if (status == STATUS_OK) {
+        queues_count_move(queues, row->queue_id, from, to);
+    }
+    return status;
+}
+
+/* Leases that memory made up in the batch that was rolled back. */
+static enum status queues_drop_unstored_leases(struct queues *queues)
+{
+    struct live_lease *lease = NULL;
+    struct live_lease *next = NULL;
+    HASH_ITER(hh, queues->leases.by_submission, lease, next)
+    {
+        struct store_submission row;
+        enum status status = store_find_submission(queues->store, lease->submission_id, &row);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+            return status;
+        }
+        if (status == STATUS_NOT_FOUND || row.state != SUBMISSION_LEASED || strcmp(row.lease_key, lease->key) != 0) {
+            lease_table_remove(&queues->leases, lease);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status queues_reload(struct queues *queues)
+{
+    enum status status = store_begin(queues->store);
+    if (status == STATUS_OK) {
+        status = queues_read_counts(queues);
+    }
+    if (status == STATUS_OK) {
+        status = queues_drop_unstored_leases(queues);
+    }
+    if (status == STATUS_OK) {
+        status = store_visit_leased(queues->store, queues_restore_lease, queues);
+    }
+    store_rollback(queues->store); /* nothing was written */
+    struct list_node *node = NULL;
+    for (node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
+        work_session_update_waiting(queues, LIST_OWNER(node, struct work_session, node));
+    }
+    return status;
+}
+
+uint32_t queues_random(struct queues *queues)
+{
+    /* xorshift32 (Marsaglia 2003): jitter needs no secrecy. */
+    uint32_t x = queues->random_state ? queues->random_state : 1;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    queues->random_state = x;
+    return x;
+}
+
+/* ---- the tick ---- */
+
+/* Submissions to graders: first to those who wait on a stream, then to parked polls. */
+static void queue_dispatch(struct queues *queues, struct queue *queue)
+{
+    struct waiting_place *place = NULL;
+    while (queue->ready_count > 0 && (place = waiting_place_next(queue)) != NULL) {
+        if (grading_grant_to_session(queues, queue, place->session) != STATUS_OK) {
+            return;
+        }
+    }
+    struct list_node *node = NULL;
+    for (int64_t left = queue->ready_count; left > 0 && (node = list_first(&queue->polls)) != NULL; left--) {
+        queues_unpark(queues, LIST_OWNER(node, struct engine_command, node));
+    }
+}
+
+static void queues_expire_parked(struct queues *queues)
+{
+    struct heap_node *node = NULL;
+    while ((node = heap_first(&queues->parked)) != NULL && node->due_ms <= queues->now_ms) {
+        struct engine_command *command = HEAP_OWNER(node, struct engine_command, deadline);
+        command->timed_out = true;
+        queues_unpark(queues, command);
+    }
+}
+
+void queues_tick(struct queues *queues)
+{
+    queues_expire_parked(queues);
+    grading_tick(queues);
+    submitting_tick(queues);
+    delivering_tick(queues);
+    work_sessions_tick(queues);
+    if (queues->stopping || queues->failure != STATUS_OK) {
+        return;
+    }
+    for (size_t i = 0; i < queues->count; i++) {
+        if (queues->items[i].ready_count > 0) {
+            queue_dispatch(queues, &queues->items[i]);
+        }
+    }
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+int64_t queues_next_due_ms(struct queues *queues)
+{
+    int64_t due_ms = heap_next_due_ms(&queues->parked);
+    due_ms = earlier(due_ms, lease_table_next_due_ms(&queues->leases));
+    due_ms = earlier(due_ms, heap_next_due_ms(&queues->session_timers));
+    due_ms = earlier(due_ms, submitting_next_due_ms(queues));
+    return earlier(due_ms, delivering_next_due_ms(queues));
+}
+
+/* ---- told after the commit ---- */
+
+struct grader_notice *queues_notify(struct queues *queues, struct work_session *session, enum grader_notice_kind kind)
+{
+    assert(!session->closed);
+    struct effect *effect = MEMORY_NEW(struct effect);
+    effect->session = session;
+    effect->notice.kind = kind;
+    list_append(&queues->effects, &effect->node);
+    return &effect->notice;
+}
+
+static void effect_destroy(struct effect *effect)
+{
+    if (effect->notice.grant) {
+        grant_finish(effect->notice.grant);
+        memory_free(effect->notice.grant);
+    }
+    memory_free(effect);
+}
+
+static void queues_free_closed_sessions(struct queues *queues)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&queues->closed_sessions)) != NULL) {
+        struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        memory_free(session->places);
+        memory_free(session);
+    }
+}
+
+void queues_apply_effects(struct queues *queues)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&queues->effects)) != NULL) {
+        struct effect *effect = LIST_OWNER(node, struct effect, node);
+        if (effect->session->link) {
+            effect->session->link->notify(effect->session->link, &effect->notice);
+        }
+        effect_destroy(effect);
+    }
+    queues_free_closed_sessions(queues);
+}
+
+void queues_drop_effects(struct queues *queues)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&queues->effects)) != NULL) {
+        struct effect *effect = LIST_OWNER(node, struct effect, node);
+        if (effect->notice.kind == GRADER_NOTICE_GRANT) {
+            effect->session->credit++;
+        }
+        effect_destroy(effect);
+    }
+    queues_free_closed_sessions(queues);
+}
+
+void grant_finish(struct grant *grant)
+{
+    store_content_finish(&grant->content);
+}
+
+/* ---- parked commands ---- */
+
+void queues_park(struct queues *queues, struct engine_command *command, struct list *polls, int64_t deadline_ms)
+{
+    assert(command->park == NULL);
+    command->park = polls;
+    list_append(polls, &command->node);
+    heap_schedule(&queues->parked, &command->deadline, deadline_ms);
+}
+
+void queues_unpark(struct queues *queues, struct engine_command *command)
+{
+    if (!command->park) {
+        return;
+    }
+    list_remove(command->park, &command->node);
+    command->park = NULL;
+    heap_remove(&queues->parked, &command->deadline);
+    list_append(&queues->unparked, &command->node);
+}
+
+void queues_stop(struct queues *queues)
+{
+    queues->stopping = true;
+    struct heap_node *parked = NULL;
+    while ((parked = heap_first(&queues->parked)) != NULL) {
+        struct engine_command *command = HEAP_OWNER(parked, struct engine_command, deadline);
+        command->timed_out = true;
+        queues_unpark(queues, command);
+    }
+    struct list_node *node = NULL;
+    while ((node = list_first(&queues->sessions)) != NULL) {
+        struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        struct error error;
+        enum status status =
+            error_set(&error, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping; what you hold is kept");
+        struct grader_notice *notice = queues_notify(queues, session, GRADER_NOTICE_GO_AWAY);
+        notice->error = error;
+        notice = queues_notify(queues, session, GRADER_NOTICE_FINISH);
+        notice->status = status;
+        notice->error = error;
+        work_session_close(queues, session);
+    }
+}

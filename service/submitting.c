@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/submitting.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "service/grading.h"
+#include "service/rules/order.h"
+
+/* ---- handing in ---- */
+
+/* STATUS_NOT_FOUND: the request id is new. */
+static enum status submitting_find_earlier(struct queues *queues, const struct submit_order *order, const struct queue *queue,
+                                           struct submit_receipt *receipt, struct error *error)
+{
+    if (order->request.request_id[0] == '\0') {
+        return STATUS_NOT_FOUND;
+    }
+    uint8_t digest[SECRET_DIGEST_BYTES];
+    int64_t id = 0;
+    enum status status = store_find_request(queues->store, order->request.submitter, order->request.request_id, &id, digest);
+    status = queues_stored(queues, status);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (memcmp(digest, order->request.digest, sizeof digest) != 0) {
+        return error_set(error, STATUS_EXISTS, "REQUEST_ID_REUSED", "the request id was used for another submission");
+    }
+    *receipt = (struct submit_receipt){.submission_id = id, .ready_count = queue->ready_count, .already = true};
+    return STATUS_OK;
+}
+
+static enum status submitting_check(const struct queues *queues, const struct submit_order *order, const struct queue *queue,
+                                    struct error *error)
+{
+    const struct config_queue *settings = queue->settings;
+    if (queues->stopping) {
+        return error_set(error, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping");
+    }
+    if ((int64_t)order->content.body_length > settings->body_bytes_max) {
+        return error_set(error, STATUS_INVALID, "BODY_TOO_LARGE", "a body in queue '%s' has at most %lld bytes", settings->name,
+                         (long long)settings->body_bytes_max);
+    }
+    if (queue->ready_count + queue->delayed_count >= settings->ready_max) {
+        enum status status = error_set(error, STATUS_FULL, "QUEUE_FULL", "%lld submissions wait in queue '%s': it is full",
+                                       (long long)settings->ready_max, settings->name);
+        error->retry_after_ms = SUBMITTING_QUEUE_FULL_RETRY_MS;
+        return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status submitting_insert(struct queues *queues, const struct submit_order *order, const struct queue *queue,
+                                     int64_t *out_id)
+{
+    struct store_submission row = {
+        .queue_id = queue->id,
+        .state = order->not_before_ms > 0 ? SUBMISSION_DELAYED : SUBMISSION_READY,
+        .rank = order_rank(order->priority),
+        .virtual_ms = queues->now_ms,
+        .submitted_at_ms = queues->now_ms,
+        .state_at_ms = queues->now_ms,
+        .ready_at_ms = clock_add_ms(queues->now_ms, order->not_before_ms),
+        .expires_at_ms = order->expire_after_ms > 0 ? clock_add_ms(queues->now_ms, order->expire_after_ms) : 0,
+        .has_destination = order->content.callback_url[0] != '\0' || order->content.results_channel[0] != '\0',
+        .replace_key_length = order->replace_key_length,
+    };
+    memcpy(row.replace_key, order->replace_key, order->replace_key_length);
+    enum status status = store_insert_submission(queues->store, &row, &order->content, &order->request);
+    status = queues_stored(queues, status);
+    if (status == STATUS_OK) {
+        queues_count_move(queues, row.queue_id, 0, row.state);
+        *out_id = row.id;
+    }
+    return status;
+}
+
+/* After the new one is in: a submission is never retired for one that was not stored. */
+static enum status submitting_supersede(struct queues *queues, const struct submit_order *order, struct submit_receipt *receipt)
+{
+    if (order->replace_key_length == 0) {
+        return STATUS_OK;
+    }
+    for (;;) {
+        struct store_submission row;
+        enum status status =
+            store_find_replaceable(queues->store, order->replace_key, order->replace_key_length, receipt->submission_id, &row);
+        status = queues_stored(queues, status);
+        if (status != STATUS_OK) {
+            return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        }
+        row.superseded_by_id = receipt->submission_id;
+        status = grading_end(queues, &row, SUBMISSION_SUPERSEDED, LOST_SUPERSEDED);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        size_t size = (receipt->superseded_count + 1) * sizeof *receipt->superseded_ids;
+        receipt->superseded_ids = memory_resize(receipt->superseded_ids, size);
+        receipt->superseded_ids[receipt->superseded_count++] = row.id;
+    }
+}
+
+enum status submitting_submit(struct queues *queues, const struct submit_order *order, struct submit_receipt *out_receipt,
+                              struct error *error)
+{
+    struct queue *queue = NULL;
+    enum status status = queues_find_named(queues, order->queue, &queue, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = submitting_find_earlier(queues, order, queue, out_receipt, error);
+    if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    status = submitting_check(queues, order, queue, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct submit_receipt receipt = {0};
+    status = submitting_insert(queues, order, queue, &receipt.submission_id);
+    if (status == STATUS_OK) {
+        status = submitting_supersede(queues, order, &receipt);
+    }
+    if (status != STATUS_OK) {
+        memory_free(receipt.superseded_ids);
+        return error_set(error, status, NULL, "the submission could not be stored");
+    }
+    receipt.ready_count = queue->ready_count;
+    *out_receipt = receipt;
+    return STATUS_OK;
+}
+
+/* ---- looking ---- */
+
+void submission_view_finish(struct submission_view *view)
+{
+    store_content_finish(&view->content);
+    memory_free(view->result.body);
+    view->result.body = NULL;
+}
+
+static enum status submitting_check_viewer(struct queues *queues, const struct view_request *request)
+{
+    if (request->may_see_all) {
+        return STATUS_OK;
+    }
+    char submitter[STORE_USER_MAX];
+    enum status status = queues_stored(queues, store_find_submitter(queues->store, request->id, submitter));
+    if (status == STATUS_OK && strcmp(submitter, request->user) != 0) {
+        return STATUS_NOT_FOUND;
+    }
+    return status;
+}
+
+/* Optional parts: STATUS_NOT_FOUND only means that there is none. */
+static enum status submitting_found(enum status status, bool *out_has)
+{
+    *out_has = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status submitting_read_view(struct queues *queues, const struct view_request *request, struct submission_view *view)
+{
+    enum status status = queues_stored(queues, store_find_submission(queues->store, request->id, &view->row));
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_find_delivery(queues->store, request->id, &view->delivery));
+        status = submitting_found(status, &view->has_delivery);
+    }
+    if (status == STATUS_OK && request->with_content) {
+        status = queues_stored(queues, store_read_content(queues->store, request->id, &view->content));
+        status = submitting_found(status, &view->has_content);
+    }
+    if (status == STATUS_OK && request->with_result) {
+        status = queues_stored(queues, store_read_result(queues->store, request->id, true, &view->result));
+        status = submitting_found(status, &view->has_result);
+    }
+    return status;
+}
+
+enum status submitting_view(struct queues *queues, const struct view_request *request, struct submission_view *out_view,
+                            struct error *error)
+{
+    struct submission_view *view = MEMORY_NEW(struct submission_view);
+    enum status status = submitting_check_viewer(queues, request);
+    if (status == STATUS_OK) {
+        status = submitting_read_view(queues, request, view);
+    }
+    if (status == STATUS_OK) {
+        struct queue *queue = queues_find_by_id(queues, view->row.queue_id);
+        view->queue = queue ? queue->settings->name : "";
+        *out_view = *view;
+    } else {
+        submission_view_finish(view);
+    }
+    memory_free(view);
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(error, status, "SUBMISSION_NOT_FOUND", "there is no submission %lld", (long long)request->id);
+    }
+    return status;
+}
+
+/* ---- time ---- */
+
+static void submitting_ready_due(struct queues *queues)
+{
+    struct store_submission row;
+    for (int left = QUEUE_TICK_BATCH_MAX; left > 0 && queues->failure == STATUS_OK; left--) {
+        if (queues_stored(queues, store_next_delayed(queues->store, queues->now_ms, &row)) != STATUS_OK ||
+            queues_move(queues, &row, SUBMISSION_READY) != STATUS_OK) {
+            return;
+        }
+    }
+}
+
+static void submitting_expire_due(struct queues *queues)
+{
+    struct store_submission row;
+    for (int left = QUEUE_TICK_BATCH_MAX; left > 0 && queues->failure == STATUS_OK; left--) {
+        if (queues_stored(queues, store_next_expiring(queues->store, queues->now_ms, &row)) != STATUS_OK) {
+            return;
+        }
+        text_copy(row.message, sizeof row.message, "not graded within the time that its submitter gave it");
+        if (grading_end(queues, &row, SUBMISSION_DEAD, LOST_CANCELED) != STATUS_OK) {
+            return;
+        }
+    }
+}
+
+void submitting_tick(struct queues *queues)
+{
+    submitting_ready_due(queues);
+    submitting_expire_due(queues);
+}
+
+int64_t submitting_next_due_ms(struct queues *queues)
+{
+    struct store_submission row;
+    int64_t due_ms = CLOCK_NEVER;
+    if (queues_stored(queues, store_next_delayed(queues->store, INT64_MAX, &row)) == STATUS_OK) {
+        due_ms = row.ready_at_ms;
+    }
+    if (queues_stored(queues, store_next_expiring(queues->store, INT64_MAX, &row)) == STATUS_OK && row.expires_at_ms < due_ms) {
+        due_ms = row.expires_at_ms;
+    }
+    return due_ms;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/work_session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "service/grading.h"
+
+static bool work_session_wants_more(const struct work_session *session)
+{
+    bool bytes_left = !session->credit_has_bytes || session->credit_bytes > 0;
+    return !session->closed && !session->draining && session->credit > 0 && bytes_left && grader_has_room(session->grader);
+}
+
+void work_session_update_waiting(struct queues *queues, struct work_session *session)
+{
+    bool wants = work_session_wants_more(session) && !queues->stopping;
+    for (size_t i = 0; i < session->place_count; i++) {
+        struct waiting_place *place = &session->places[i];
+        if (wants && !list_contains(&place->node)) {
+            list_append(&place->queue->waiters, &place->node);
+        } else if (!wants) {
+            list_remove(&place->queue->waiters, &place->node);
+        }
+    }
+}
+
+static void work_session_schedule_ping(struct queues *queues, struct work_session *session)
+{
+    heap_schedule(&queues->session_timers, &session->timer,
+                  clock_add_ms(queues->now_ms, queues->config->service.ping_period_ms));
+}
+
+static void work_session_end(struct queues *queues, struct work_session *session, enum status status, const struct error *error)
+{
+    struct grader_notice *notice = queues_notify(queues, session, GRADER_NOTICE_FINISH);
+    notice->status = status;
+    if (error) {
+        notice->error = *error;
+    }
+    work_session_close(queues, session);
+}
+
+/* ---- opening ---- */
+
+static enum status work_hello_check(struct queues *queues, const struct work_hello *hello, struct error *error)
+{
+    if (queues->stopping) {
+        return error_set(error, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping");
+    }
+    if (!text_is_name(hello->grader, STORE_NAME_MAX - 1) || !text_is_name(hello->instance, LEASE_INSTANCE_MAX - 1)) {
+        return error_set(error, STATUS_INVALID, "HELLO_INVALID",
+                         "Hello.grader is 1 to 128 bytes, Hello.instance 1 to 64, without controls");
+    }
+    if (hello->queue_count < 1 || hello->queue_count > WORK_SESSION_QUEUES_MAX) {
+        return error_set(error, STATUS_INVALID, "HELLO_INVALID", "Hello.queues names 1 to %d queues", WORK_SESSION_QUEUES_MAX);
+    }
+    if (hello->slots < 1 || hello->slots > WORK_SESSION_SLOTS_MAX || hello->held_count > WORK_SESSION_HELD_MAX) {
+        return error_set(error, STATUS_INVALID, "HELLO_INVALID", "Hello.slots is 1 to %d, Hello.held at most %d leases",
+                         WORK_SESSION_SLOTS_MAX, WORK_SESSION_HELD_MAX);
+    }
+    return STATUS_OK;
+}
+
+static enum status work_session_take_places(struct queues *queues, struct work_session *session, const struct work_hello *hello,
+                                            struct error *error)
+{
+    session->places = memory_allocate_array(hello->queue_count, sizeof *session->places);
+    for (size_t i = 0; i < hello->queue_count; i++) {
+        struct queue *queue = NULL;
+        enum status status = queues_find_named(queues, hello->queues[i], &queue, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (session->places[k].queue == queue) {
+                return error_set(error, STATUS_INVALID, "HELLO_INVALID", "Hello.queues names a queue twice");
+            }
+        }
+        session->places[i] = (struct waiting_place){.queue = queue, .session = session};
+    }
+    session->place_count = hello->queue_count;
+    return STATUS_OK;
+}
+
+static void work_session_replace(struct queues *queues, struct work_session *old)
+{
+    struct error error;
+    enum status status =
+        error_set(&error, STATUS_STALE, "SESSION_REPLACED", "the grader '%s' has connected again", old->grader->name);
+    work_session_end(queues, old, status, &error);
+}
+
+static bool work_hello_names(const struct work_hello *hello, const struct live_lease *lease)
+{
+    for (size_t i = 0; i < hello->held_count; i++) {
+        if (hello->held[i].submission_id == lease->submission_id && strcmp(hello->held[i].key, lease->key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What an earlier start of the same program held is lost to it: nobody works on it any more. */
+static enum status work_session_take_back(struct queues *queues, struct work_session *session, const struct work_hello *hello)
+{
+    struct list_node *node = list_first(&session->grader->leases);
+    while (node) {
+        struct live_lease *lease = LIST_OWNER(node, struct live_lease, grader_node);
+        node = list_next(&session->grader->leases, node);
+        bool of_earlier_start = lease->instance[0] != '\0' && strcmp(lease->instance, session->instance) != 0;
+        if (of_earlier_start && !work_hello_names(hello, lease)) {
+            enum status status = grading_expire(queues, lease, LOST_EXPIRED);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status work_session_resume(struct queues *queues, struct work_session *session, struct lease_name held,
+                                       struct held_answer *answer)
+{
+    struct live_lease *lease = lease_table_find_held(&queues->leases, held.submission_id, held.key);
+    if (!lease) {
+        answer->kept = false;
+        answer->reason = grading_lost_reason(queues, held);
+        return queues->failure;
+    }
+    if (lease->grader != session->grader) {
+        struct grader *before = lease->grader;
+        list_remove(&before->leases, &lease->grader_node);
+        lease->grader = session->grader;
+        list_append(&session->grader->leases, &lease->grader_node);
+        graders_forget_idle(&queues->graders, before);
+    }
+    text_copy(lease->instance, sizeof lease->instance, session->instance);
+    lease->streamed = true;
+    lease->accepted = true;
+    lease->counted = true;
+    int64_t expires_in_ms = 0;
+    struct error error;
+    enum status status = grading_extend(queues, held, &expires_in_ms, &error);
+    answer->kept = status == STATUS_OK;
+    answer->reason = LOST_HARD_LIMIT;
+    return queues->failure;
+}
+
+enum status work_session_open(struct queues *queues, struct grader_link *link, const struct work_hello *hello,
+                              struct held_answer *answers, struct work_session **out_session, struct error *error)
+{
+    enum status status = work_hello_check(queues, hello, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct work_session *session = MEMORY_NEW(struct work_session);
+    session->link = link;
+    text_copy(session->instance, sizeof session->instance, hello->instance);
+    status = work_session_take_places(queues, session, hello, error);
+    if (status != STATUS_OK) {
+        memory_free(session->places);
+        memory_free(session);
+        return status;
+    }
+    session->grader = graders_find_or_create(&queues->graders, hello->grader);
+    struct work_session *old = session->grader->session;
+    session->grader->session = session;
+    if (old) {
+        work_session_replace(queues, old);
+    }
+    int64_t leases_max = queues->graders.leases_max;
+    session->grader->leases_max = hello->slots < leases_max ? hello->slots : leases_max;
+    list_append(&queues->sessions, &session->node);
+    work_session_schedule_ping(queues, session);
+    *out_session = session;
+    status = work_session_take_back(queues, session, hello);
+    for (size_t i = 0; i < hello->held_count && status == STATUS_OK; i++) {
+        status = work_session_resume(queues, session, hello->held[i], &answers[i]);
+    }
+    return status;
+}
+
+/* ---- while it lasts ---- */
+
+void work_session_close(struct queues *queues, struct work_session *session)
+{
+    if (session->closed) {
+        return;
+    }
+    session->closed = true;
+    work_session_update_waiting(queues, session);
+    heap_remove(&queues->session_timers, &session->timer);
+    list_remove(&queues->sessions, &session->node);
+    list_append(&queues->closed_sessions, &session->node);
+    struct grader *grader = session->grader;
+    if (grader->session == session) {
+        grader->session = NULL;
+        for (struct list_node *node = list_first(&grader->leases); node; node = list_next(&grader->leases, node)) {
+            LIST_OWNER(node, struct live_lease, grader_node)->streamed = false;
+        }
+        graders_forget_idle(&queues->graders, grader);
+    }
+}
+
+void work_session_abandon(struct queues *queues, struct work_session *session)
+{
+    session->link = NULL;
+    work_session_close(queues, session);
+}
+
+void work_session_credit(struct queues *queues, struct work_session *session, int64_t submissions, int64_t body_bytes)
+{
+    session->credit = submissions < WORK_SESSION_SLOTS_MAX ? submissions : WORK_SESSION_SLOTS_MAX;
+    session->credit_has_bytes = body_bytes > 0;
+    session->credit_bytes = body_bytes;
+    work_session_update_waiting(queues, session);
+}
+
+static bool work_session_holds_anything(const struct work_session *session)
+{
+    const struct list *leases = &session->grader->leases;
+    for (struct list_node *node = list_first(leases); node; node = list_next(leases, node)) {
+        if (LIST_OWNER(node, struct live_lease, grader_node)->streamed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void work_session_lease_gone(struct queues *queues, struct work_session *session)
+{
+    work_session_update_waiting(queues, session);
+    if (session->draining && !session->closed && !work_session_holds_anything(session)) {
+        work_session_end(queues, session, STATUS_OK, NULL);
+    }
+}
+
+void work_session_drain(struct queues *queues, struct work_session *session)
+{
+    session->draining = true;
+    work_session_lease_gone(queues, session);
+}
+
+void work_session_heard(struct work_session *session)
+{
+    session->pings_lost = 0;
+}
+
+int64_t work_session_lease_ms(const struct work_session *session)
+{
+    int64_t shortest_ms = INT64_MAX;
+    for (size_t i = 0; i < session->place_count; i++) {
+        int64_t lease_ms = session->places[i].queue->settings->lease_ms;
+        shortest_ms = lease_ms < shortest_ms ? lease_ms : shortest_ms;
+    }
+    return shortest_ms;
+}
+
+static void work_session_ping(struct queues *queues, struct work_session *session)
+{
+    if (session->pings_lost >= WORK_SESSION_PINGS_LOST_MAX) {
+        struct error error;
+        enum status status =
+            error_set(&error, STATUS_TIMEOUT, "PING_LOST", "%d pings in a row were not answered", session->pings_lost);
+        log_event(LOG_WARN, "grader_silent", LOG_TEXT("grader", session->grader->name), LOG_INT("pings", session->pings_lost));
+        work_session_end(queues, session, status, &error);
+        return;
+    }
+    session->pings_lost++;
+    session->ping_number++;
+    queues_notify(queues, session, GRADER_NOTICE_PING)->number = session->ping_number;
+    work_session_schedule_ping(queues, session);
+}
+
+void work_sessions_tick(struct queues *queues)
+{
+    struct heap_node *node = NULL;
+    while ((node = heap_first(&queues->session_timers)) != NULL && node->due_ms <= queues->now_ms) {
+        work_session_ping(queues, HEAP_OWNER(node, struct work_session, timer));
+    }
+}
