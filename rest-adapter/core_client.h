@@ -17,10 +17,16 @@
 
 struct core_client;
 
-/* config: borrowed for the client's life. Does not connect yet. Errors: STATUS_INVALID (address), STATUS_NO_MEMORY. */
+/*
+ * config: borrowed for the client's life. Does not connect yet. Errors: STATUS_INVALID (address, or rest.user has no password),
+ * STATUS_NO_MEMORY.
+ */
 enum status core_client_create(const struct config *config, struct core_client **out_core, struct error *error) STATUS_CHECKED;
 
-/* Cancels what runs, ends the own session, closes. NULL is fine. */
+/*
+ * Cancels what runs, waits for its callbacks, ends the own session (in a second at most), closes. Nobody may call in any more.
+ * NULL is fine.
+ */
 void core_client_destroy(struct core_client *core);
 
 /*
@@ -45,7 +51,21 @@ enum status core_client_call_own(struct core_client *core, const struct rpc_clie
 enum status core_client_start_own(struct core_client *core, const struct rpc_client_method *method,
                                   const ProtobufCMessage *request, rpc_client_on_reply *on_reply, void *context) STATUS_CHECKED;
 
-/* Makes blocking calls return with STATUS_CANCELED now and later: for stopping. */
+/* The same for calls that take longer than core_timeout_ms, such as long polls. */
+enum status core_client_start_own_for(struct core_client *core, const struct rpc_client_method *method,
+                                      const ProtobufCMessage *request, int64_t timeout_ms, rpc_client_on_reply *on_reply,
+                                      void *context) STATUS_CHECKED;
+
+/*
+ * Sees to it that there is an own session for core_client_start_own: logs in when there is none, one login at a time. Blocks up
+ * to config.rest.core_timeout_ms. Errors: those of Login, and STATUS_UNAVAILABLE.
+ */
+enum status core_client_login_own(struct core_client *core, struct error *error) STATUS_CHECKED;
+
+/*
+ * Makes calls end with STATUS_CANCELED now and later, blocking and other: for stopping, after everything that still has
+ * something to say to the core (courier_stop).
+ */
 void core_client_cancel(struct core_client *core);
 
 #endif
