@@ -83,6 +83,38 @@ void secret_digest(const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_B
     require(EVP_Digest(length ? bytes : "", length, out, NULL, EVP_sha256(), NULL), "EVP_Digest");
 }
 
+struct secret_digest_stream {
+    EVP_MD_CTX *context; /* owned */
+};
+
+struct secret_digest_stream *secret_digest_stream_create(void)
+{
+    struct secret_digest_stream *stream = MEMORY_NEW(struct secret_digest_stream);
+    stream->context = EVP_MD_CTX_new();
+    require(stream->context != NULL, "EVP_MD_CTX_new");
+    require(EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL), "EVP_DigestInit_ex");
+    return stream;
+}
+
+void secret_digest_stream_add(struct secret_digest_stream *stream, const void *bytes, size_t length)
+{
+    require(EVP_DigestUpdate(stream->context, bytes, length), "EVP_DigestUpdate");
+}
+
+void secret_digest_stream_finish(struct secret_digest_stream *stream, uint8_t out[SECRET_DIGEST_BYTES])
+{
+    require(EVP_DigestFinal_ex(stream->context, out, NULL), "EVP_DigestFinal_ex");
+    secret_digest_stream_destroy(stream);
+}
+
+void secret_digest_stream_destroy(struct secret_digest_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    EVP_MD_CTX_free(stream->context);
+    memory_free(stream);
+}
+
 /* A password hash taken apart; the pointers lead into its text. */
 struct parts {
     const struct algorithm *algorithm;

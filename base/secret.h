@@ -33,6 +33,14 @@ void secret_random(void *out, size_t length);
 
 void secret_digest(const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES]);
 
+/* The same of bytes that come piece by piece. finish writes the digest and frees the stream; destroy frees an unfinished one.
+ */
+struct secret_digest_stream;
+struct secret_digest_stream *secret_digest_stream_create(void);
+void secret_digest_stream_add(struct secret_digest_stream *stream, const void *bytes, size_t length);
+void secret_digest_stream_finish(struct secret_digest_stream *stream, uint8_t out[SECRET_DIGEST_BYTES]);
+void secret_digest_stream_destroy(struct secret_digest_stream *stream); /* NULL is fine */
+
 /* Is hash a text form that secret_password_matches understands: "pbkdf2_sha256$ROUNDS$SALT$BASE64" or pbkdf2_sha1? */
 bool secret_hash_is_valid(const char *hash);
 
