@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libxqueue-grader: write a grader for XQueue.
+ *
+ * A grader is a program that takes submissions from queues of an XQueue service (xqueued), grades them, and answers. This
+ * library keeps one stream open to the service, over which submissions arrive as soon as there are any. You give it a handler:
+ *
+ *     static void grade(struct xqueue_submission *submission, void *context)
+ *     {
+ *         size_t length;
+ *         const void *body = xqueue_submission_body(submission, &length);
+ *         ... look at it ...
+ *         xqueue_submission_complete(submission, "{\"correct\": true, \"score\": 1, \"msg\": \"\"}", 40);
+ *     }
+ *
+ *     struct xqueue_grader_options options;
+ *     struct xqueue_grader *grader;
+ *     struct xqueue_error error;
+ *     const char *queues[] = {"cs101"};
+ *     xqueue_grader_options_init(&options);
+ *     options.handler = grade;
+ *     options.queues = queues;
+ *     options.queue_count = 1;
+ *     if (xqueue_grader_create(&options, &grader, &error) == XQUEUE_STATUS_OK) {
+ *         xqueue_grader_run(grader, &error);      // until xqueue_grader_stop
+ *         xqueue_grader_destroy(grader);
+ *     }
+ *
+ * What the library does for you
+ *   - Up to `slots` submissions are graded at one time, each by your handler on a thread of the library.
+ *   - A submission is yours on a lease. The library renews it while your handler works, whatever the handler does, up to the
+ *     queue's hard limit.
+ *   - When the connection breaks it connects again, with growing, jittered pauses, for as long as it takes, and goes on with
+ * what it held. Answers are kept, and sent again, until the service has confirmed that they are on disk.
+ *   - When a lease is lost (the student handed in again, the hard limit passed, ...) the handler can see it and stop early.
+ *   - xqueue_grader_stop drains: nothing new is taken, what is running is finished, its answers are confirmed, then
+ *     xqueue_grader_run returns.
+ *
+ * What it never does
+ *   It never prints, never exits or aborts your process, installs no signal handler, changes no signal mask of your threads,
+ * and calls no setenv. It logs through your callback, one line when a state changes. Without memory it answers
+ *   XQUEUE_STATUS_NO_MEMORY. The library's threads have all signals blocked, so your signal handlers run on your threads.
+ *
+ * Fork policy
+ *   Do not call fork() in a process that has a grader, unless the child does nothing but call exec (or _exit) at once: the
+ *   child has none of the library's threads, and its locks may be held for ever. Start programs with posix_spawn, as
+ *   examples/course_grader.c does; what must be set up between fork and exec (limits, a sandbox) is done by a small program
+ *   that posix_spawn starts first. All file descriptors of the library are close-on-exec. Fork before xqueue_grader_create if
+ *   you want several processes; each then makes a grader of its own.
+ *
+ * Threads
+ *   Every function may be called from any thread, except where it says otherwise. Several graders in one process do not
+ *   disturb each other. A struct xqueue_submission belongs to the handler call that got it.
+ *
+ * Compatibility
+ *   Structs that you see whole either never change, or begin with struct_size and only grow at their end, or are only ever
+ *   made by the library. Enums may get further values. A program built against version 0.N runs with every later 0.x library
+ *   of the same soname.
+ *
+ * This header is C11 and C++11.
+ */
+#ifndef XQUEUE_GRADER_H
+#define XQUEUE_GRADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define XQUEUE_API __attribute__((visibility("default")))
+
+/* ---- version ---- */
+
+/* Of this header. As one number: 10000 * major + 100 * minor + patch. */
+#define XQUEUE_VERSION_MAJOR  0
+#define XQUEUE_VERSION_MINOR  1
+#define XQUEUE_VERSION_PATCH  0
+#define XQUEUE_VERSION_NUMBER (10000 * XQUEUE_VERSION_MAJOR + 100 * XQUEUE_VERSION_MINOR + XQUEUE_VERSION_PATCH)
+
+/* Of the library that runs: "0.1.0", static storage; and as one number. */
+XQUEUE_API const char *xqueue_version(void);
+XQUEUE_API int xqueue_version_number(void);
+
+/* Can the library that runs do all that this header promises? Compile-time version in, so call it as it stands:
+ *     if (!xqueue_is_compatible(XQUEUE_VERSION_NUMBER)) ... */
+XQUEUE_API bool xqueue_is_compatible(int header_version_number);
+
+/* ---- errors ---- */
+
+/* What every function that can fail answers. Numbers never change; later versions may add some. */
+enum xqueue_status {
+    XQUEUE_STATUS_OK = 0,
+    XQUEUE_STATUS_INVALID = 1,         /* an argument or option is wrong, or the service says so */
+    XQUEUE_STATUS_UNAUTHENTICATED = 2, /* user or password is wrong, or missing */
+    XQUEUE_STATUS_DENIED = 3,          /* this user may not grade (these queues) */
+    XQUEUE_STATUS_NOT_FOUND = 4,       /* the service has no such queue */
+    XQUEUE_STATUS_WRONG_STATE = 5,     /* answered already, run already, ... */
+    XQUEUE_STATUS_LOST = 6,            /* the lease is lost: the answer would not count */
+    XQUEUE_STATUS_FULL = 7,            /* over a limit: the result is too large */
+    XQUEUE_STATUS_UNAVAILABLE = 8,     /* the service cannot be reached, or not now */
+    XQUEUE_STATUS_UNIMPLEMENTED = 9,   /* this library or that service does not do it */
+    XQUEUE_STATUS_TIMEOUT = 10,        /* the time was up */
+    XQUEUE_STATUS_CANCELED = 11,       /* stopped before everything was finished */
+    XQUEUE_STATUS_REPLACED = 12,       /* another program with the same grader id took over */
+    XQUEUE_STATUS_NO_MEMORY = 13,
+    XQUEUE_STATUS_SYSTEM = 14,   /* the system refused threads, descriptors or randomness */
+    XQUEUE_STATUS_INTERNAL = 15, /* a bug of the library or the service */
+};
+
+/* The name of a status in lower case with underscores: "not_found"; "unknown" for others. Static storage. */
+XQUEUE_API const char *xqueue_status_name(enum xqueue_status status);
+
+enum {
+    XQUEUE_ERROR_TEXT_MAX = 256,  /* bytes including the final NUL */
+    XQUEUE_ERROR_REASON_MAX = 32, /* likewise */
+};
+
+/*
+ * More about a failure. Yours; filled by the function that fails, untouched otherwise. Every parameter of this type may be
+ * NULL. This struct never changes its size.
+ */
+struct xqueue_error {
+    enum xqueue_status status;
+    bool retriable;                       /* the same again may succeed later, without any change by you */
+    bool fatal;                           /* this grader is at its end: destroy it. Create another one if retriable */
+    char text[XQUEUE_ERROR_TEXT_MAX];     /* for a person, UTF-8, one line */
+    char reason[XQUEUE_ERROR_REASON_MAX]; /* the service's token for programs, "QUEUE_NOT_FOUND"; or "" */
+    char reserved[64];                    /* zeros */
+};
+
+/* ---- options ---- */
+
+struct xqueue_grader;
+struct xqueue_submission;
+
+/*
+ * Grades one submission: yours to write. Runs on one of `slots` threads of the library; may take as long as the queue's hard
+ * limit. Answer with exactly one of xqueue_submission_complete, _fail and _release before returning; returning without an
+ * answer counts as xqueue_submission_fail(XQUEUE_FAIL_TRANSIENT). The submission and all that its functions returned are gone
+ * when the handler returns. Do not leave by pthread_exit, a C++ exception or longjmp.
+ */
+typedef void xqueue_handler(struct xqueue_submission *submission, void *context);
+
+enum xqueue_log_level {
+    XQUEUE_LOG_DEBUG = 0,
+    XQUEUE_LOG_INFO = 1,  /* connected, draining, stopped */
+    XQUEUE_LOG_WARN = 2,  /* the service is away; a lease was lost; an answer was dropped */
+    XQUEUE_LOG_ERROR = 3, /* this needs a person */
+};
+
+/*
+ * Takes a line of log: text is UTF-8 without line end, borrowed. Called on threads of the library, maybe on several at one
+ * time. Must not block for long; must not call xqueue_grader_destroy.
+ */
+typedef void xqueue_on_log(void *context, enum xqueue_log_level level, const char *text);
+
+/* A lease is lost while its handler runs, see xqueue_submission_is_lost. Called once for it, on a thread of the library, at the
+ * same time as the handler runs; must not block and must not answer. The submission lives at least until this returns. */
+typedef void xqueue_on_lost(struct xqueue_submission *submission, void *context);
+
+/* What a grader can do ("language" = "python"), or what a submission asks for. Never changes its layout. */
+struct xqueue_label {
+    const char *key;   /* up to 64 bytes */
+    const char *value; /* up to 64 bytes */
+};
+
+enum {
+    XQUEUE_QUEUES_MAX = 100,
+    XQUEUE_SLOTS_MAX = 1000,
+    XQUEUE_LABELS_MAX = 32,
+    XQUEUE_NAME_BYTES_MAX = 128,     /* of a grader id or a queue's name, without NUL */
+    XQUEUE_USER_BYTES_MAX = 150,     /* likewise */
+    XQUEUE_PASSWORD_BYTES_MAX = 1024 /* likewise */
+};
+
+/*
+ * What a grader is to do. Begin with xqueue_grader_options_init, then set what you need. Whatever is left zero comes from the
+ * environment variable that stands beside it, if that is set and not empty, else from the default. Everything is copied by
+ * xqueue_grader_create. Later versions add members at the end.
+ */
+struct xqueue_grader_options {
+    size_t struct_size; /* set by xqueue_grader_options_init */
+
+    xqueue_handler *handler; /* required in this version */
+    void *context;           /* for handler, log and on_lost */
+
+    /* XQUEUE_ADDRESS. Of xqueued: "host:port", "[::1]:port" or "unix:/path". Default "127.0.0.1:8041". */
+    const char *address;
+    /*
+     * XQUEUE_GRADER. The name of this grader, 1 to 128 bytes, unique among all graders of the service: a second program with
+     * the same name takes over from the first. Give one that lasts, so that the service's lists make sense to people.
+     * Default "host:queue:process id".
+     */
+    const char *grader;
+    /* XQUEUE_QUEUES (names separated by commas). From which queues to take, 1 to 100. Required. */
+    const char *const *queues;
+    size_t queue_count;
+    /* XQUEUE_SLOTS. How many submissions to grade at one time, 1 to 1000. Default 1. */
+    unsigned slots;
+    /* XQUEUE_USER. Whom to log in as. Default: nobody; then the service must let anybody grade. */
+    const char *user;
+    /* XQUEUE_PASSWORD. Wiped from the library's memory by xqueue_grader_destroy. */
+    const char *password;
+    /* XQUEUE_PASSWORD_FILE. A file whose first line is the password; read at each login, so it may be rotated. Only one of
+     * password and password_file may be set; an option beats both variables. */
+    const char *password_file;
+    /* What this grader can do; submissions that ask for more are not given to it. */
+    const struct xqueue_label *labels;
+    size_t label_count; /* up to 32 */
+    /* How long xqueue_grader_stop waits for handlers and confirmations before it cancels, in milliseconds. 0: no bound. */
+    int64_t drain_timeout_ms;
+    /* Where log lines go; NULL: nowhere. */
+    xqueue_on_log *log;
+    /* Lines below this level are not made. Zero is XQUEUE_LOG_DEBUG; xqueue_grader_options_init sets XQUEUE_LOG_INFO. */
+    enum xqueue_log_level log_level;
+    /* May be NULL. */
+    xqueue_on_lost *on_lost;
+};
+
+/* Empties options and sets what must be set. */
+static inline void xqueue_grader_options_init(struct xqueue_grader_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->struct_size = sizeof *options;
+    options->log_level = XQUEUE_LOG_INFO;
+}
+
+/* ---- the grader ---- */
+
+/*
+ * Makes a grader; does not connect yet and starts no thread. *out_grader is yours: free it with xqueue_grader_destroy.
+ * XQUEUE_STATUS_INVALID (error says which option), _NO_MEMORY, _SYSTEM.
+ */
+XQUEUE_API enum xqueue_status xqueue_grader_create(const struct xqueue_grader_options *options,
+                                                   struct xqueue_grader **out_grader, struct xqueue_error *error);
+
+/*
+ * Connects and grades; returns when the grader has stopped and every handler has returned. Once per grader.
+ * A service that is away, or goes away, is no reason to return: the library tries again, for ever.
+ *   XQUEUE_STATUS_OK              stopped by xqueue_grader_stop, everything was answered and confirmed
+ *   XQUEUE_STATUS_CANCELED        stopped by a second xqueue_grader_stop or drain_timeout_ms: some were handed back unfinished
+ *   XQUEUE_STATUS_UNAUTHENTICATED, _DENIED, _NOT_FOUND, _INVALID, _UNIMPLEMENTED
+ *                                 the service refused this grader before it was ever welcome. (Once it was, it tries again,
+ *                                 however the service refuses it, for the service may just be changing its configuration.)
+ *   XQUEUE_STATUS_REPLACED        another program with the same grader id took over
+ *   XQUEUE_STATUS_WRONG_STATE     it ran already
+ *   XQUEUE_STATUS_NO_MEMORY, _SYSTEM   the start failed
+ */
+XQUEUE_API enum xqueue_status xqueue_grader_run(struct xqueue_grader *grader, struct xqueue_error *error);
+
+/*
+ * Asks the grader to stop, and returns at once: it takes nothing more, finishes what it has, and xqueue_grader_run returns. The
+ * second call cancels: leases of running handlers are handed back to the service and seen as lost by the handlers, and
+ * xqueue_grader_run returns as soon as the handlers do. Further calls do nothing. Before xqueue_grader_run: it will return at
+ * once.
+ * Safe to call from a signal handler (async-signal-safe), as long as the grader is not destroyed meanwhile. NULL is fine.
+ */
+XQUEUE_API void xqueue_grader_stop(struct xqueue_grader *grader);
+
+/* Frees a grader that does not run: never started, or xqueue_grader_run has returned. NULL is fine. */
+XQUEUE_API void xqueue_grader_destroy(struct xqueue_grader *grader);
+
+/* ---- a submission: what is in it ----
+ *
+ * Pointers are borrowed, and valid until the handler returns. Text is UTF-8, never NULL.
+ */
+
+/* The service's number of the submission, from 1, never used twice. */
+XQUEUE_API uint64_t xqueue_submission_id(const struct xqueue_submission *submission);
+/* The queue that it came from. */
+XQUEUE_API const char *xqueue_submission_queue(const struct xqueue_submission *submission);
+/* The how-many-th time that it is given to a grader, from 1. */
+XQUEUE_API uint32_t xqueue_submission_attempt(const struct xqueue_submission *submission);
+/* What the submitter wrote for itself; opaque bytes, up to 65,536. *out_length (may be NULL): their number. */
+XQUEUE_API const void *xqueue_submission_header(const struct xqueue_submission *submission, size_t *out_length);
+/* What the student handed in, as the LMS wrapped it; opaque bytes, up to 3,145,728. A NUL that is not counted follows them. */
+XQUEUE_API const void *xqueue_submission_body(const struct xqueue_submission *submission, size_t *out_length);
+/* The value of a label that the submission asks for, or NULL when it has none of that key. */
+XQUEUE_API const char *xqueue_submission_label(const struct xqueue_submission *submission, const char *key);
+/* The W3C trace context of the submit call, to be continued by the grader; "" when there is none. */
+XQUEUE_API const char *xqueue_submission_trace_parent(const struct xqueue_submission *submission);
+XQUEUE_API const char *xqueue_submission_trace_state(const struct xqueue_submission *submission);
+/* When it was handed in: milliseconds since 1970-01-01 UTC by the service's clock. */
+XQUEUE_API int64_t xqueue_submission_submitted_at_ms(const struct xqueue_submission *submission);
+
+/* A file that came with a submission. Only made by the library: later versions may add members at the end. */
+struct xqueue_file {
+    const char *name;      /* the form field that it came under */
+    const char *url;       /* where it can be fetched over HTTP; "" when it cannot */
+    const char *file_id;   /* the service's name of it; "" when it has none */
+    const char *filename;  /* the name that the student's file had; may be "". Never use it as a path */
+    uint64_t size_bytes;   /* 0 when empty or unknown */
+    const uint8_t *sha256; /* 32 bytes, or NULL when unknown */
+};
+
+XQUEUE_API size_t xqueue_submission_file_count(const struct xqueue_submission *submission);
+/* File index, from 0; NULL when there is none of that index. */
+XQUEUE_API const struct xqueue_file *xqueue_submission_file(const struct xqueue_submission *submission, size_t index);
+
+/* ---- a submission: while grading ---- */
+
+/*
+ * Milliseconds until the queue's hard limit ends the lease, whatever is renewed; 0 when it has passed. INT64_MAX: no limit.
+ */
+XQUEUE_API int64_t xqueue_submission_time_left_ms(const struct xqueue_submission *submission);
+
+/* Why a lease is lost. */
+enum xqueue_lost {
+    XQUEUE_LOST_NOT = 0,          /* it is not */
+    XQUEUE_LOST_EXPIRED = 1,      /* the connection was away for too long. An answer may still be taken */
+    XQUEUE_LOST_STALE = 2,        /* somebody else has it now, or it is finished */
+    XQUEUE_LOST_SUPERSEDED = 3,   /* the student handed in again */
+    XQUEUE_LOST_CANCELED = 4,     /* the submitter took it back */
+    XQUEUE_LOST_HARD_LIMIT = 5,   /* it took longer than the queue allows. An answer may still be taken */
+    XQUEUE_LOST_NOT_ACCEPTED = 6, /* the connection was too slow at the very start */
+    XQUEUE_LOST_ADMIN = 7,        /* an administrator took it */
+    XQUEUE_LOST_STOPPED = 8,      /* xqueue_grader_stop was called twice, or the grader came to its end */
+};
+
+/* Is the lease lost? Then stop working and return: nobody waits for the answer (see enum xqueue_lost for exceptions). Cheap:
+ * ask it in your loop. Once lost, a lease stays lost. */
+XQUEUE_API bool xqueue_submission_is_lost(const struct xqueue_submission *submission);
+XQUEUE_API enum xqueue_lost xqueue_submission_lost_reason(const struct xqueue_submission *submission);
+
+/*
+ * Tells those who watch how far the grading is. phase: up to 64 bytes, "running tests"; percent: 0 to 100; note: up to 512
+ * bytes. NULL is ""; longer text is cut. Cheap; notes that follow quickly replace one another.
+ * XQUEUE_STATUS_INVALID: percent, or text that is not UTF-8.
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_progress(struct xqueue_submission *submission, const char *phase,
+                                                         unsigned percent, const char *note);
+
+/* ---- a submission: the answer ----
+ *
+ * One answer per submission. XQUEUE_STATUS_OK means that the library has it, and sends it until the service has confirmed it.
+ * In the rare case that the service does not take it (the submission was given to somebody else, ...), that is logged.
+ * XQUEUE_STATUS_WRONG_STATE: there is an answer already. XQUEUE_STATUS_LOST: the answer would not count; just return.
+ * XQUEUE_STATUS_INVALID: a bad argument; _NO_MEMORY. After a failure there is no answer yet.
+ */
+
+/*
+ * The result: opaque bytes, copied; what Open edX expects is JSON {"correct": bool, "score": number, "msg": HTML}. A wrong
+ * solution is a result too. XQUEUE_STATUS_FULL: longer than the service takes (3,145,728 bytes by default).
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_complete(struct xqueue_submission *submission, const void *result,
+                                                         size_t length);
+
+enum xqueue_fail {
+    /* This try failed (a machine was out of memory, a service did not answer): counted, tried again later, by any grader. */
+    XQUEUE_FAIL_TRANSIENT = 1,
+    /* No grader can grade this (no such problem, not the right kind of file): final, the student is told. */
+    XQUEUE_FAIL_UNGRADABLE = 2,
+};
+
+/*
+ * It could not be graded. message: for people (operators; with XQUEUE_FAIL_UNGRADABLE also the student), UTF-8, up to 1,024
+ * bytes, longer is cut; NULL is "". retry_after_ms: with XQUEUE_FAIL_TRANSIENT not tried again before; 0 to 86,400,000.
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_fail(struct xqueue_submission *submission, enum xqueue_fail kind,
+                                                     const char *message, int64_t retry_after_ms);
+
+/* Hands it back as if nobody had taken it; not counted as a try. delay_ms: kept from all graders for so long; 0 to 3,600,000.
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_release(struct xqueue_submission *submission, int64_t delay_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
