@@ -71,7 +71,10 @@ struct rpc_client_stream_events {
     void (*on_close)(void *context, enum status status, const struct error *error);
 };
 
-/* Opens a bidirectional stream. Messages may be sent at once. *out_stream holds one reference of the caller's. */
+/*
+ * Opens a bidirectional stream. Messages may be sent at once. *out_stream holds one reference of the caller's; it is set before
+ * the first callback comes, which may be before this returns.
+ */
 enum status rpc_client_stream_open(struct rpc_channel *channel, const struct rpc_client_method *method,
                                    const struct rpc_call_options *options, const struct rpc_client_stream_events *events,
                                    void *context, struct rpc_client_stream **out_stream) STATUS_CHECKED;

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/rpc/rpc_server_call.h"
+
+#include <assert.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "base/rpc/rpc_server_internal.h"
+#include "base/rpc/rpc_status.h"
+
+#define BEARER_KEY    "authorization"
+#define BEARER_SCHEME "Bearer "
+
+enum { SEND_OPS_MAX = 3 };
+
+struct rpc_server_call {
+    _Atomic int references;
+    struct rpc_server *server; /* not after the call's end */
+    const struct rpc_method *method;
+    void *context;
+    struct rpc_call_limits limits;
+    gpr_timespec deadline;
+    const char *bearer; /* during authorise only */
+    void *identity;     /* owned, by destroy_identity */
+    void (*destroy_identity)(void *identity);
+    void *data;
+
+    /* loop thread only */
+    bool accepted; /* counted as a running call */
+    bool reached;  /* its method's handler has seen it */
+    int cancelled;
+    grpc_byte_buffer *received;
+
+    struct rpc_event on_closed;
+    struct rpc_event on_received;
+    struct rpc_event on_sent;
+    struct rpc_timer stall;
+
+    pthread_mutex_t lock;
+    /* guarded by lock */
+    grpc_call *core; /* NULL after the call's end */
+    char *peer;      /* owned, by gpr_free */
+    struct rpc_outbox outbox;
+    unsigned pending;      /* batches whose event has not come */
+    bool opened;           /* a stream: initial metadata goes out without waiting for a message */
+    bool metadata_started; /* initial metadata */
+    bool sending;
+    bool receiving;
+    bool received_all;
+    bool finishing; /* finish_* count; nothing more is taken for sending */
+    bool status_started;
+    bool broken; /* a send failed: the peer is gone */
+    bool over;   /* the C core says so; no batch starts any more */
+    enum status finish_status;
+    struct error finish_error;
+};
+
+/* ---- sending ---- */
+
+static void add_status(struct rpc_server_call *call, grpc_op *op, struct rpc_trailers *trailers)
+{
+    rpc_trailers_init(trailers, call->finish_status == STATUS_OK ? NULL : &call->finish_error);
+    op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    op->data.send_status_from_server.status = (grpc_status_code)rpc_status_to_code(call->finish_status);
+    op->data.send_status_from_server.status_details = &trailers->details;
+    op->data.send_status_from_server.trailing_metadata = trailers->entries;
+    op->data.send_status_from_server.trailing_metadata_count = trailers->count;
+}
+
+/* Starts the next batch of sends, if it is time for one. Lock held. The status goes with the last message, or alone. */
+static void pump(struct rpc_server_call *call)
+{
+    if (call->sending || call->over || call->broken || call->status_started || !(call->opened || call->finishing)) {
+        return;
+    }
+    grpc_op ops[SEND_OPS_MAX];
+    memset(ops, 0, sizeof(ops));
+    size_t count = 0;
+    if (!call->metadata_started) {
+        call->metadata_started = true;
+        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    }
+    grpc_byte_buffer *message = rpc_outbox_take(&call->outbox);
+    if (message != NULL) {
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = message;
+    }
+    struct rpc_trailers trailers = {.count = 0};
+    const bool last = call->finishing && rpc_outbox_is_empty(&call->outbox);
+    if (last) {
+        call->status_started = true;
+        add_status(call, &ops[count++], &trailers);
+    }
+    if (count == 0) {
+        return;
+    }
+    call->sending = true;
+    call->pending++;
+    const bool started = rpc_start_batch(call->core, ops, count, &call->on_sent);
+    assert(started);
+    grpc_byte_buffer_destroy(message);
+    if (last) {
+        rpc_trailers_finish(&trailers);
+    }
+}
+
+/* Lock held. */
+static bool is_ended(const struct rpc_server_call *call)
+{
+    return call->over || call->broken || call->finishing;
+}
+
+/* Lock held. */
+static void start_finish(struct rpc_server_call *call, enum status status, const struct error *error)
+{
+    call->finishing = true;
+    call->finish_status = status;
+    if (error != NULL) {
+        call->finish_error = *error;
+    }
+    rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
+    pump(call);
+}
+
+void rpc_server_call_reply(struct rpc_server_call *call, const ProtobufCMessage *reply)
+{
+    grpc_byte_buffer *buffer = rpc_buffer_pack(reply);
+    pthread_mutex_lock(&call->lock);
+    if (!is_ended(call)) {
+        if (buffer != NULL && rpc_outbox_append(&call->outbox, buffer, true) == STATUS_OK) {
+            buffer = NULL;
+            start_finish(call, STATUS_OK, NULL);
+        } else {
+            start_finish(call, STATUS_NO_MEMORY, NULL);
+        }
+    }
+    pthread_mutex_unlock(&call->lock);
+    grpc_byte_buffer_destroy(buffer);
+}
+
+void rpc_server_call_finish(struct rpc_server_call *call, enum status status, const struct error *error)
+{
+    pthread_mutex_lock(&call->lock);
+    if (!is_ended(call)) {
+        if (status != STATUS_OK) {
+            rpc_outbox_clear(&call->outbox);
+        }
+        start_finish(call, status, error);
+    }
+    pthread_mutex_unlock(&call->lock);
+}
+
+enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMessage *message)
+{
+    grpc_byte_buffer *buffer = rpc_buffer_pack(message);
+    if (buffer == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    pthread_mutex_lock(&call->lock);
+    assert(call->method->kind != RPC_UNARY);
+    enum status status = STATUS_CANCELED;
+    if (!is_ended(call)) {
+        status = rpc_outbox_append(&call->outbox, buffer, false);
+    }
+    if (status == STATUS_OK) {
+        pump(call);
+    }
+    pthread_mutex_unlock(&call->lock);
+    if (status != STATUS_OK) {
+        grpc_byte_buffer_destroy(buffer);
+    }
+    return status;
+}
+
+/* The peer takes nothing of a finished call: it gets CANCELED instead of the status, or nothing. */
+static void on_stalled(struct rpc_timer *timer)
+{
+    struct rpc_server_call *call = HEAP_OWNER(timer, struct rpc_server_call, stall);
+    pthread_mutex_lock(&call->lock);
+    if (!call->over) {
+        (void)grpc_call_cancel(call->core, NULL);
+    }
+    pthread_mutex_unlock(&call->lock);
+}
+
+/* ---- the end ---- */
+
+static void end(struct rpc_server_call *call)
+{
+    struct rpc_server *server = call->server;
+    const bool accepted = call->accepted;
+    rpc_loop_unschedule(rpc_server_loop(server), &call->stall);
+    if (call->reached && call->method->on_close != NULL) {
+        call->method->on_close(call);
+    }
+    pthread_mutex_lock(&call->lock);
+    grpc_call *core = call->core;
+    call->core = NULL;
+    pthread_mutex_unlock(&call->lock);
+    grpc_call_unref(core);
+    rpc_server_call_release(call);
+    rpc_server_count_out(server, accepted);
+}
+
+/* Last thing of each event. Batches start on any thread, but their events come here, so the last one finds nothing pending. */
+static void end_if_over(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    const bool ended = call->over && call->pending == 0;
+    pthread_mutex_unlock(&call->lock);
+    if (ended) {
+        end(call);
+    }
+}
+
+static void on_sent(struct rpc_event *event, bool ok)
+{
+    struct rpc_server_call *call = LIST_OWNER(event, struct rpc_server_call, on_sent);
+    pthread_mutex_lock(&call->lock);
+    call->sending = false;
+    call->pending--;
+    rpc_outbox_sent(&call->outbox);
+    if (!ok) {
+        call->broken = true;
+        rpc_outbox_clear(&call->outbox);
+    }
+    if (call->finishing && !call->status_started && !call->over && !call->broken) {
+        rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
+    }
+    pump(call);
+    pthread_mutex_unlock(&call->lock);
+    end_if_over(call);
+}
+
+static void on_closed(struct rpc_event *event, bool ok)
+{
+    (void)ok;
+    struct rpc_server_call *call = LIST_OWNER(event, struct rpc_server_call, on_closed);
+    pthread_mutex_lock(&call->lock);
+    call->over = true;
+    call->pending--;
+    rpc_outbox_clear(&call->outbox);
+    pthread_mutex_unlock(&call->lock);
+    end_if_over(call);
+}
+
+/* ---- receiving ---- */
+
+static void deliver(struct rpc_server_call *call, grpc_byte_buffer *buffer)
+{
+    struct error error;
+    struct rpc_message *message = NULL;
+    const enum status status = rpc_buffer_unpack(buffer, call->method->request, call->limits.message_bytes_max, &message);
+    switch (status) {
+    case STATUS_OK:
+        call->reached = true;
+        call->method->on_message(call, message);
+        return;
+    case STATUS_FULL:
+        (void)error_set(&error, status, "MESSAGE_TOO_LARGE", "the message needs more memory than this server gives");
+        break;
+    default:
+        (void)error_set(&error, status, "MALFORMED", "the message is not a %s, or has bad text, or is nested too deep",
+                        call->method->request->name);
+        break;
+    }
+    rpc_server_call_finish(call, status, &error);
+}
+
+/* No message: the client has half-closed, or the call has failed; only the C core can tell. */
+static void on_received(struct rpc_event *event, bool ok)
+{
+    struct rpc_server_call *call = LIST_OWNER(event, struct rpc_server_call, on_received);
+    grpc_byte_buffer *buffer = call->received;
+    call->received = NULL;
+    pthread_mutex_lock(&call->lock);
+    call->receiving = false;
+    call->pending--;
+    call->received_all = buffer == NULL;
+    const bool failed = buffer == NULL && (!ok || call->over || grpc_call_failed_before_recv_message(call->core) != 0);
+    const bool wanted = !is_ended(call) && !failed;
+    pthread_mutex_unlock(&call->lock);
+    if (wanted && buffer != NULL) {
+        deliver(call, buffer);
+    } else if (wanted && call->method->on_half_close != NULL) {
+        call->method->on_half_close(call);
+    }
+    grpc_byte_buffer_destroy(buffer);
+    end_if_over(call);
+}
+
+void rpc_server_call_receive(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    assert(call->method->kind == RPC_BIDI_STREAM || call->method->kind == RPC_CLIENT_STREAM);
+    if (!call->receiving && !call->received_all && !is_ended(call)) {
+        grpc_op op;
+        memset(&op, 0, sizeof(op));
+        op.op = GRPC_OP_RECV_MESSAGE;
+        op.data.recv_message.recv_message = &call->received;
+        call->receiving = true;
+        call->pending++;
+        const bool started = rpc_start_batch(call->core, &op, 1, &call->on_received);
+        assert(started);
+    }
+    pthread_mutex_unlock(&call->lock);
+}
+
+/* ---- the beginning ---- */
+
+/* Finds the token in metadata. False when there is none, more than one, or it is malformed or too long. */
+static bool read_bearer(const grpc_metadata_array *metadata, char out[RPC_BEARER_BYTES_MAX + 1])
+{
+    const size_t scheme_length = strlen(BEARER_SCHEME);
+    const grpc_metadata *found = NULL;
+    for (size_t i = 0; i < metadata->count; i++) {
+        if (grpc_slice_str_cmp(metadata->metadata[i].key, BEARER_KEY) != 0) {
+            continue;
+        }
+        if (found != NULL) {
+            return false;
+        }
+        found = &metadata->metadata[i];
+    }
+    if (found == NULL) {
+        return false;
+    }
+    const char *value = (const char *)GRPC_SLICE_START_PTR(found->value);
+    const size_t length = GRPC_SLICE_LENGTH(found->value);
+    if (length <= scheme_length || length > scheme_length + RPC_BEARER_BYTES_MAX ||
+        strncasecmp(value, BEARER_SCHEME, scheme_length) != 0) {
+        return false;
+    }
+    for (size_t i = scheme_length; i < length; i++) {
+        if (value[i] <= ' ' || value[i] > '~') {
+            return false;
+        }
+    }
+    memcpy(out, value + scheme_length, length - scheme_length);
+    out[length - scheme_length] = '\0';
+    return true;
+}
+
+static enum status authorise(struct rpc_server_call *call, const grpc_metadata_array *metadata, struct error *error)
+{
+    const struct rpc_server_options *hooks = rpc_server_hooks(call->server);
+    if (hooks->authorise == NULL) {
+        return STATUS_OK;
+    }
+    char bearer[RPC_BEARER_BYTES_MAX + 1];
+    call->bearer = read_bearer(metadata, bearer) ? bearer : NULL;
+    const enum status status = hooks->authorise(call, call->method, hooks->context, error);
+    call->bearer = NULL;
+    memory_wipe(bearer, sizeof(bearer));
+    return status;
+}
+
+static enum status admit(struct rpc_server_call *call, const struct rpc_arrival *arrival, struct error *error)
+{
+    call->accepted = rpc_server_count_in(call->server);
+    if (!call->accepted) {
+        return error_set(error, STATUS_UNAVAILABLE, "DRAINING", "the server is stopping");
+    }
+    if (call->method == NULL) {
+        return error_set(error, STATUS_UNIMPLEMENTED, "METHOD", "unknown method %s", arrival->path);
+    }
+    const enum status status = authorise(call, &arrival->metadata, error);
+    if (status == STATUS_OK && call->method->on_message == NULL) {
+        return error_set(error, STATUS_UNIMPLEMENTED, "METHOD", "%s is not implemented by this server", call->method->path);
+    }
+    return status;
+}
+
+static struct rpc_server_call *create(struct rpc_server *server, const struct rpc_arrival *arrival)
+{
+    struct rpc_server_call *call = MEMORY_NEW(struct rpc_server_call);
+    atomic_init(&call->references, 1);
+    call->server = server;
+    call->method = arrival->method;
+    call->context = rpc_server_hooks(server)->context;
+    call->limits = *rpc_server_limits(server);
+    call->deadline = gpr_convert_clock_type(arrival->deadline, GPR_CLOCK_MONOTONIC);
+    call->on_closed.on_event = on_closed;
+    call->on_received.on_event = on_received;
+    call->on_sent.on_event = on_sent;
+    call->stall.on_due = on_stalled;
+    pthread_mutex_init(&call->lock, NULL);
+    call->core = arrival->call;
+    rpc_outbox_init(&call->outbox, call->limits.send_queue_bytes_max);
+    return call;
+}
+
+/* The only reliable sign that a call is over; every call needs it, once. */
+static void watch_close(struct rpc_server_call *call)
+{
+    grpc_op op;
+    memset(&op, 0, sizeof(op));
+    op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    op.data.recv_close_on_server.cancelled = &call->cancelled;
+    pthread_mutex_lock(&call->lock);
+    call->pending++;
+    const bool started = rpc_start_batch(call->core, &op, 1, &call->on_closed);
+    assert(started);
+    pthread_mutex_unlock(&call->lock);
+}
+
+/* Clients learn from the initial metadata that the stream stands; some show it to their users only then. */
+static void open_stream(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    call->opened = true;
+    pump(call);
+    pthread_mutex_unlock(&call->lock);
+}
+
+static void open_call(struct rpc_server_call *call, grpc_byte_buffer *payload)
+{
+    struct error error;
+    const enum rpc_method_kind kind = call->method->kind;
+    if (kind != RPC_UNARY) {
+        open_stream(call);
+    }
+    if (kind == RPC_BIDI_STREAM || kind == RPC_CLIENT_STREAM) {
+        call->reached = true;
+        if (call->method->on_open != NULL) {
+            call->method->on_open(call);
+        }
+        rpc_server_call_receive(call);
+    } else if (payload != NULL) {
+        deliver(call, payload);
+    } else {
+        (void)error_set(&error, STATUS_INVALID, "MALFORMED", "a request message is missing");
+        rpc_server_call_finish(call, STATUS_INVALID, &error);
+    }
+}
+
+void rpc_server_call_begin(struct rpc_server *server, struct rpc_arrival *arrival)
+{
+    struct error error;
+    (void)error_set(&error, STATUS_OK, NULL, "%s", "");
+    struct rpc_server_call *call = create(server, arrival);
+    watch_close(call);
+    const enum status status = admit(call, arrival, &error);
+    grpc_metadata_array_destroy(&arrival->metadata);
+    if (status == STATUS_OK) {
+        open_call(call, arrival->payload);
+    } else {
+        rpc_server_call_finish(call, status, &error);
+    }
+    grpc_byte_buffer_destroy(arrival->payload);
+}
+
+/* ---- references and properties ---- */
+
+void rpc_server_call_keep(struct rpc_server_call *call)
+{
+    (void)atomic_fetch_add_explicit(&call->references, 1, memory_order_relaxed);
+}
+
+void rpc_server_call_release(struct rpc_server_call *call)
+{
+    if (call == NULL || atomic_fetch_sub_explicit(&call->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    assert(call->core == NULL); /* the call's own reference goes last, after its end */
+    if (call->destroy_identity != NULL) {
+        call->destroy_identity(call->identity);
+    }
+    gpr_free(call->peer);
+    pthread_mutex_destroy(&call->lock);
+    memory_free(call);
+}
+
+const struct rpc_method *rpc_server_call_method(const struct rpc_server_call *call)
+{
+    return call->method;
+}
+
+void *rpc_server_call_context(const struct rpc_server_call *call)
+{
+    return call->context;
+}
+
+const char *rpc_server_call_bearer(const struct rpc_server_call *call)
+{
+    return call->bearer;
+}
+
+const char *rpc_server_call_peer(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    if (call->peer == NULL && call->core != NULL) {
+        call->peer = grpc_call_get_peer(call->core);
+    }
+    const char *peer = call->peer != NULL ? call->peer : "";
+    pthread_mutex_unlock(&call->lock);
+    return peer;
+}
+
+int64_t rpc_server_call_time_left_ms(const struct rpc_server_call *call)
+{
+    if (gpr_time_cmp(call->deadline, gpr_inf_future(GPR_CLOCK_MONOTONIC)) >= 0) {
+        return INT64_MAX;
+    }
+    const gpr_timespec left = gpr_time_sub(call->deadline, gpr_now(GPR_CLOCK_MONOTONIC));
+    return left.tv_sec < 0 ? 0 : left.tv_sec * GPR_MS_PER_SEC + left.tv_nsec / GPR_NS_PER_MS;
+}
+
+void rpc_server_call_set_identity(struct rpc_server_call *call, void *identity, void (*destroy)(void *identity))
+{
+    if (call->destroy_identity != NULL) {
+        call->destroy_identity(call->identity);
+    }
+    call->identity = identity;
+    call->destroy_identity = destroy;
+}
+
+void *rpc_server_call_identity(const struct rpc_server_call *call)
+{
+    return call->identity;
+}
+
+void rpc_server_call_set_data(struct rpc_server_call *call, void *data)
+{
+    call->data = data;
+}
+
+void *rpc_server_call_data(const struct rpc_server_call *call)
+{
+    return call->data;
+}
+
+bool rpc_server_call_is_over(const struct rpc_server_call *call)
+{
+    /* The lock is no part of what the caller sees as constant. */
+    struct rpc_server_call *mutable_call = (struct rpc_server_call *)(uintptr_t)call;
+    pthread_mutex_lock(&mutable_call->lock);
+    const bool ended = is_ended(call);
+    pthread_mutex_unlock(&mutable_call->lock);
+    return ended;
+}

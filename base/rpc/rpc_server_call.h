@@ -51,8 +51,10 @@ struct rpc_method {
     void (*on_message)(struct rpc_server_call *call, struct rpc_message *message);
     void (*on_open)(struct rpc_server_call *call);       /* client and bidi streams, before the first message; may be NULL */
     void (*on_half_close)(struct rpc_server_call *call); /* client and bidi streams: no more messages will come; may be NULL */
-    void (*on_close)(struct rpc_server_call *call);      /* the call is over; may be NULL */
-    int role;                                            /* for the authorise hook; this module does not look at it */
+    /* The call is over; may be NULL. Comes for the calls that got to on_open (NULL or not) or on_message, not for refused ones.
+     */
+    void (*on_close)(struct rpc_server_call *call);
+    int role; /* for the authorise hook; this module does not look at it */
 };
 
 struct rpc_server_options {
@@ -63,6 +65,7 @@ struct rpc_server_options {
     int streams_per_connection_max;
     int keepalive_ms;         /* 0: 20000. Clients may ping every keepalive_ms / 2 */
     int keepalive_timeout_ms; /* 0: 10000 */
+    int finish_stall_ms;      /* a finished call whose peer takes nothing for so long is cut (within a second); 0: 30000 */
     /*
      * Asked for every known call before anything of it is unpacked. Anything but STATUS_OK ends the call with error.
      * May attach what it found with rpc_server_call_set_identity. NULL: everybody may do everything.
@@ -128,8 +131,9 @@ void *rpc_server_call_data(const struct rpc_server_call *call);
 void rpc_server_call_reply(struct rpc_server_call *call, const ProtobufCMessage *reply);
 
 /*
- * Ends a call with a status, after everything that was queued before has gone out. STATUS_OK is for streams. error gives text,
- * reason and retry delay; NULL: only the code.
+ * Ends a call with a status. STATUS_OK is for streams and goes out after everything that was queued before; any other status
+ * goes out next, what was queued is dropped. error gives text, reason and retry delay; NULL: only the code. Nothing but
+ * on_close comes to the handler after this. A peer that takes nothing for finish_stall_ms is cut off.
  */
 void rpc_server_call_finish(struct rpc_server_call *call, enum status status, const struct error *error);
 
@@ -143,6 +147,7 @@ enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMe
  * first is asked for by this module after on_open. */
 void rpc_server_call_receive(struct rpc_server_call *call);
 
+/* Is the call ended, by the client, by the network, or by a reply or finish of ours? */
 bool rpc_server_call_is_over(const struct rpc_server_call *call);
 
 #endif
