@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rest-adapter/legacy_header.h"
+
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "rest-adapter/legacy_reply.h"
+#include "rest-adapter/python_json.h"
+
+enum {
+    QUEUE_NAME_BYTES_MAX = 128, // the contract's bound of a queue's name
+    // str() of a header makes at most 5 bytes out of one ("1e15," becomes "1000000000000000.0, "): never cut by the buffer.
+    STR_GROWTH = 5,
+    DECIMAL = 10,
+};
+
+static enum status invalid(struct error *error, enum legacy_text text)
+{
+    return error_set(error, STATUS_INVALID, "HEADER_INVALID", "%s", legacy_text(text));
+}
+
+// Parses header as a JSON object. Failing is said with text.
+static enum status parse_object(struct span header, enum legacy_text text, struct python_json **out_object, struct error *error)
+{
+    struct python_json *object = NULL;
+    if (header.length > LEGACY_HEADER_BYTES_MAX)
+        return error_set(error, STATUS_INVALID, "HEADER_INVALID", "xqueue_header is longer than %d bytes",
+                         LEGACY_HEADER_BYTES_MAX);
+    if (python_json_parse(header, &object) != STATUS_OK)
+        return invalid(error, text);
+    if (object->kind != PYTHON_JSON_OBJECT) {
+        python_json_destroy(object);
+        return invalid(error, text);
+    }
+    *out_object = object;
+    return STATUS_OK;
+}
+
+static void set_queue(struct legacy_submit_header *header, const struct python_json *value)
+{
+    struct text whole;
+    text_init(&whole, LEGACY_HEADER_BYTES_MAX * STR_GROWTH);
+    python_json_append_str(&whole, value);
+    if (whole.length > LEGACY_HEADER_QUEUE_BYTES_MAX) {
+        struct text cut;
+        text_init(&cut, LEGACY_HEADER_QUEUE_BYTES_MAX);
+        size_t length = LEGACY_HEADER_QUEUE_BYTES_MAX;
+        while (length > 0 && ((unsigned char)whole.bytes[length] & 0xC0) == 0x80)
+            length--;
+        text_append(&cut, whole.bytes, length);
+        text_finish(&whole);
+        whole = cut;
+    }
+    header->queue = text_take(&whole, &header->queue_length);
+    text_finish(&whole);
+    header->queue_is_name = strlen(header->queue) == header->queue_length && text_is_name(header->queue, QUEUE_NAME_BYTES_MAX);
+}
+
+enum status legacy_submit_header_parse(struct span header, struct legacy_submit_header *out_header, struct error *error)
+{
+    struct python_json *object = NULL;
+    enum status status = parse_object(header, LEGACY_SUBMIT_INVALID, &object, error);
+    if (status != STATUS_OK)
+        return status;
+
+    const struct python_json *callback = python_json_get(object, "lms_callback_url");
+    const struct python_json *queue = python_json_get(object, "queue_name");
+    if (!callback || !queue || !python_json_get(object, "lms_key")) {
+        status = invalid(error, LEGACY_SUBMIT_INVALID);
+    } else if (callback->kind != PYTHON_JSON_STRING) {
+        status = error_set(error, STATUS_INVALID, "HEADER_INVALID", "%s: lms_callback_url must be a string",
+                           legacy_text(LEGACY_SUBMIT_INVALID));
+    } else {
+        struct legacy_submit_header parsed = {.callback_length = callback->text.length};
+        parsed.callback_url = memory_allocate(callback->text.length + 1);
+        memcpy(parsed.callback_url, callback->text.bytes, callback->text.length);
+        set_queue(&parsed, queue);
+        *out_header = parsed;
+    }
+    python_json_destroy(object);
+    return status;
+}
+
+void legacy_submit_header_finish(struct legacy_submit_header *header)
+{
+    memory_free(header->queue);
+    memory_free(header->callback_url);
+    *header = (struct legacy_submit_header){0};
+}
+
+static enum status not_found(struct error *error)
+{
+    return error_set(error, STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", "%s", legacy_text(LEGACY_SUBMISSION_NOT_FOUND));
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r') || (byte >= 0x1C && byte <= 0x1F);
+}
+
+static struct span trim(struct span span)
+{
+    while (span.length > 0 && is_blank(span.bytes[0])) {
+        span.bytes++;
+        span.length--;
+    }
+    while (span.length > 0 && is_blank(span.bytes[span.length - 1]))
+        span.length--;
+    return span;
+}
+
+/*
+ * int(text): blanks around, a sign, digits with single underscores between them. What it refuses is STATUS_INVALID; a number
+ * that no submission has is STATUS_NOT_FOUND.
+ */
+static enum status int_of_text(struct span text, uint64_t *out_number)
+{
+    text = trim(text);
+    bool negative = text.length > 0 && text.bytes[0] == '-';
+    size_t at = negative || (text.length > 0 && text.bytes[0] == '+') ? 1 : 0;
+    uint64_t number = 0;
+    size_t digits = 0;
+    bool after_digit = false;
+    for (; at < text.length; at++) {
+        char byte = text.bytes[at];
+        if (byte == '_' && after_digit) {
+            after_digit = false;
+            continue;
+        }
+        if (byte < '0' || byte > '9')
+            return STATUS_INVALID;
+        after_digit = true;
+        digits++;
+        if (number <= INT64_MAX / DECIMAL)
+            number = number * DECIMAL + (uint64_t)(byte - '0');
+        else
+            number = (uint64_t)INT64_MAX + 1; // stays there: too large
+    }
+    if (!after_digit || digits > PYTHON_JSON_DIGITS_MAX)
+        return STATUS_INVALID;
+    if (negative || number == 0 || number > INT64_MAX)
+        return STATUS_NOT_FOUND;
+    *out_number = number;
+    return STATUS_OK;
+}
+
+static enum status int_of_float(double number, uint64_t *out_number)
+{
+    if (!isfinite(number))
+        return STATUS_INVALID;
+    if (number < 1 || number >= 0x1p63)
+        return STATUS_NOT_FOUND;
+    *out_number = (uint64_t)number;
+    return STATUS_OK;
+}
+
+static enum status int_of(const struct python_json *value, uint64_t *out_number)
+{
+    switch (value->kind) {
+    case PYTHON_JSON_FALSE:
+        return STATUS_NOT_FOUND; // 0
+    case PYTHON_JSON_TRUE:
+        *out_number = 1;
+        return STATUS_OK;
+    case PYTHON_JSON_INTEGER:
+    case PYTHON_JSON_STRING:
+        return int_of_text(value->text, out_number);
+    case PYTHON_JSON_FLOAT:
+        return int_of_float(value->number, out_number);
+    default:
+        return STATUS_INVALID;
+    }
+}
+
+static void set_key(struct legacy_result_header *header, const struct python_json *value)
+{
+    bool usable = value->kind == PYTHON_JSON_STRING && strlen(value->text.bytes) == value->text.length &&
+                  text_is_name(value->text.bytes, LEGACY_HEADER_KEY_BYTES_MAX);
+    if (usable)
+        memcpy(header->key, value->text.bytes, value->text.length);
+}
+
+enum status legacy_result_header_parse(struct span header, struct legacy_result_header *out_header, struct error *error)
+{
+    struct python_json *object = NULL;
+    enum status status = parse_object(header, LEGACY_PUT_RESULT_INVALID, &object, error);
+    if (status != STATUS_OK)
+        return status;
+
+    struct legacy_result_header parsed = {0};
+    const struct python_json *id = python_json_get(object, "submission_id");
+    const struct python_json *key = python_json_get(object, "submission_key");
+    status = id && key ? int_of(id, &parsed.submission_id) : STATUS_INVALID;
+    if (status == STATUS_OK) {
+        set_key(&parsed, key);
+        *out_header = parsed;
+    } else if (status == STATUS_INVALID) {
+        status = invalid(error, LEGACY_PUT_RESULT_INVALID);
+    } else {
+        status = not_found(error);
+    }
+    python_json_destroy(object);
+    return status;
+}
