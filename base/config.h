@@ -2,8 +2,8 @@
 /*
  * The one configuration file of both programs: YAML, read once at start. Each program uses its parts and checks all of it.
  *
- * Every key has a unit, a default and a range; they stand in the tables of config.c, from which docs/xqueue.yml.md is printed
- * (xqueued --describe-config). An unknown key, a value out of range, a key given twice is an error with file and line.
+ * Every key has a unit, a default and a range; they stand in the tables of config_schema.c, from which docs/xqueue.yml.md is
+ * printed (xqueued --describe-config). An unknown key, a value out of range, a key given twice is an error with file and line.
  *
  * Secrets: passwords are given as hashes (password_hash) or as files (password_file, first line). The environment overrides:
  * XQUEUE_PASSWORD_<USER> (user name in upper case, other characters than letters and digits become '_').
@@ -59,6 +59,7 @@ struct config_queue {
 struct config_user {
     char *name;          /* 1 to 150 bytes; unique */
     char *password_hash; /* "" when password is set */
+    char *password_file; /* where password was read from, or ""; for messages */
     char *password;      /* from password_file or the environment, "" when password_hash is set */
     unsigned roles;      /* of enum config_role */
 };
@@ -67,11 +68,13 @@ struct config_user {
 struct config_basic_auth {
     char *origin; /* "https://lms.example.org[:port]" */
     char *user;
+    char *password_file;
     char *password; /* from password_file */
 };
 
 struct config_service {
     struct config_texts listen; /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
+    bool allow_plaintext;       /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
     char *database;             /* path; default "xqueue.db" beside the configuration file */
     int64_t drain_ms;           /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
     int64_t session_ms;         /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */

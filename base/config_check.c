@@ -1,2 +1,134 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/config.h"
+#include "base/config_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config_syntax.h"
+#include "base/memory.h"
+
+#define HTTP_PREFIX "http://"
+
+void config_complete(struct config *config)
+{
+    struct config_rest *rest = &config->rest;
+    if (rest->core[0] == '\0') {
+        memory_free(rest->core);
+        rest->core = memory_copy_text(config->service.listen.items[0]);
+    }
+    if (rest->public_url[0] == '\0') {
+        size_t size = strlen(HTTP_PREFIX) + strlen(rest->listen.items[0]) + 1;
+        memory_free(rest->public_url);
+        rest->public_url = memory_allocate(size);
+        (void)snprintf(rest->public_url, size, "%s%s", HTTP_PREFIX, rest->listen.items[0]);
+    }
+}
+
+struct check {
+    const struct config_reader *reader;
+    const struct config_node *root;
+    const struct config *config;
+};
+
+/* The line of key in section, or of what is there of the way to it. */
+static size_t line_of(const struct check *check, const char *section, const char *key)
+{
+    const struct config_node *outer = config_tree_find(check->root, section);
+    const struct config_node *inner = config_tree_find(outer, key);
+    if (inner)
+        return inner->line;
+    return outer ? outer->line : check->root->line;
+}
+
+#define CHECK_FAIL(check_, line_, ...) config_tree_fail((check_)->reader->error, (check_)->reader->name, (line_), __VA_ARGS__)
+
+static enum status check_plaintext(const struct check *check)
+{
+    const struct config_service *service = &check->config->service;
+    for (size_t at = 0; at < service->listen.count && !service->allow_plaintext; at++) {
+        const char *listener = service->listen.items[at];
+        if (!config_is_loopback(listener))
+            return CHECK_FAIL(check, line_of(check, "service", "listen"),
+                              "service.listen: '%.60s' is reachable from other machines, without TLS; if that is meant, say "
+                              "service.allow_plaintext: true",
+                              listener);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_times(const struct check *check)
+{
+    const struct config_delivery *delivery = &check->config->delivery;
+    const struct config_callbacks *callbacks = &check->config->callbacks;
+    if (delivery->retry_delay_ms_max < delivery->retry_delay_ms)
+        return CHECK_FAIL(check, line_of(check, "delivery", "retry_delay_ms_max"),
+                          "delivery.retry_delay_ms_max is less than retry_delay_ms (%" PRId64 ")", delivery->retry_delay_ms);
+    if (callbacks->timeout_ms + callbacks->connect_timeout_ms > delivery->lease_ms)
+        return CHECK_FAIL(check, line_of(check, "callbacks", "timeout_ms"),
+                          "callbacks.timeout_ms + connect_timeout_ms (%" PRId64 ") is more than delivery.lease_ms (%" PRId64
+                          ")",
+                          callbacks->timeout_ms + callbacks->connect_timeout_ms, delivery->lease_ms);
+    return STATUS_OK;
+}
+
+static enum status check_queues(const struct check *check)
+{
+    const struct config *config = check->config;
+    const struct config_node *nodes = config_tree_find(check->root, CONFIG_QUEUES_KEY);
+    if (config->queue_count == 0)
+        return CHECK_FAIL(check, line_of(check, CONFIG_QUEUES_KEY, ""), "queues: at least one queue is needed");
+    for (size_t at = 0; at < config->queue_count; at++) {
+        const struct config_queue *queue = &config->queues[at];
+        if (queue->hard_limit_ms < queue->lease_ms)
+            return CHECK_FAIL(check, nodes->items[at].line,
+                              "queues.%.60s: hard_limit_ms (%" PRId64 ") is less than lease_ms (%" PRId64 ")", queue->name,
+                              queue->hard_limit_ms, queue->lease_ms);
+        if (queue->retry_delay_ms_max < queue->retry_delay_ms)
+            return CHECK_FAIL(check, nodes->items[at].line,
+                              "queues.%.60s: retry_delay_ms_max (%" PRId64 ") is less than retry_delay_ms (%" PRId64 ")",
+                              queue->name, queue->retry_delay_ms_max, queue->retry_delay_ms);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_users(const struct check *check)
+{
+    const struct config *config = check->config;
+    const struct config_node *nodes = config_tree_find(check->root, CONFIG_USERS_KEY);
+    for (size_t at = 0; at < config->user_count; at++) {
+        if (config->users[at].roles == 0)
+            return CHECK_FAIL(check, nodes->items[at].line,
+                              "users.%.60s: roles is required: a list of submit, grade, deliver, admin",
+                              config->users[at].name);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_rest_user(const struct check *check)
+{
+    const char *name = check->config->rest.user;
+    if (*name == '\0')
+        return STATUS_OK;
+    size_t line = line_of(check, "rest", "user");
+    const struct config_user *user = config_find_user(check->config, name);
+    if (!user)
+        return CHECK_FAIL(check, line, "rest.user: there is no user '%.60s'", name);
+    if (!(user->roles & CONFIG_ROLE_DELIVER))
+        return CHECK_FAIL(check, line, "rest.user: '%.60s' lacks the role deliver", name);
+    if (user->password[0] == '\0')
+        return CHECK_FAIL(check, line, "rest.user: '%.60s' needs its password in a file or in the environment, not as a hash",
+                          name);
+    return STATUS_OK;
+}
+
+enum status config_check(const struct config_reader *reader, const struct config_node *root, const struct config *config)
+{
+    static enum status (*const checks[])(const struct check *) = {check_plaintext, check_times, check_queues, check_users,
+                                                                  check_rest_user};
+    const struct check check = {.reader = reader, .root = root, .config = config};
+    enum status status = STATUS_OK;
+    for (size_t at = 0; at < sizeof checks / sizeof *checks && status == STATUS_OK; at++)
+        status = checks[at](&check);
+    return status;
+}

@@ -1,2 +1,281 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/config_schema.h"
+
+#include <inttypes.h>
+
 #include "base/config.h"
+#include "base/config_syntax.h"
+#include "base/secret.h"
+
+enum {
+    PATH_BYTES_MAX = 4096,
+    URL_BYTES_MAX = 2048,
+    USER_BYTES_MAX = 150,
+    SECOND = 1000,
+    MINUTE = 60 * SECOND,
+    HOUR = 60 * MINUTE,
+    DAY = 24 * HOUR,
+};
+
+#define YEAR (INT64_C(365) * DAY)
+
+/* The largest message of the contract leaves 3 MiB for what a person hands in. */
+#define BODY_BYTES_MAX INT64_C(3145728)
+
+// A row of each kind. OWNER is the section's struct and is defined before each table.
+#define NUMBER(field_, min_, max_, fallback_, meaning_)                                                               \
+    {                                                                                                                 \
+        .name = #field_, .kind = CONFIG_KIND_NUMBER, .offset = offsetof(OWNER, field_), .min = (min_), .max = (max_), \
+        .fallback = (fallback_), .meaning = (meaning_)                                                                \
+    }
+#define TRUTH(field_, fallback_, meaning_)                                                                      \
+    {                                                                                                           \
+        .name = #field_, .kind = CONFIG_KIND_TRUTH, .offset = offsetof(OWNER, field_), .fallback = (fallback_), \
+        .meaning = (meaning_)                                                                                   \
+    }
+#define WORDS(kind_, field_, words_, fallback_, meaning_)                                                                \
+    {                                                                                                                    \
+        .name = #field_, .kind = (kind_), .offset = offsetof(OWNER, field_), .words = (words_), .fallback = (fallback_), \
+        .meaning = (meaning_)                                                                                            \
+    }
+#define TEXT(field_, min_, max_, fallback_, check_, meaning_)                                                       \
+    {                                                                                                               \
+        .name = #field_, .kind = CONFIG_KIND_TEXT, .offset = offsetof(OWNER, field_), .min = (min_), .max = (max_), \
+        .fallback_text = (fallback_), .check = (check_), .meaning = (meaning_)                                      \
+    }
+#define PATH(field_, min_, fallback_, meaning_)                                                                             \
+    {                                                                                                                       \
+        .name = #field_, .kind = CONFIG_KIND_PATH, .offset = offsetof(OWNER, field_), .min = (min_), .max = PATH_BYTES_MAX, \
+        .fallback_text = (fallback_), .meaning = (meaning_)                                                                 \
+    }
+#define TEXTS(field_, min_, max_, fallback_, check_, meaning_)                                                       \
+    {                                                                                                                \
+        .name = #field_, .kind = CONFIG_KIND_TEXTS, .offset = offsetof(OWNER, field_), .min = (min_), .max = (max_), \
+        .fallback_text = (fallback_), .check = (check_), .meaning = (meaning_)                                       \
+    }
+#define RECORDS(field_, record_, meaning_)                                                                       \
+    {                                                                                                            \
+        .name = #field_, .kind = CONFIG_KIND_RECORDS, .offset = offsetof(OWNER, field_), .max = CONFIG_LIST_MAX, \
+        .record = (record_), .count_offset = offsetof(OWNER, field_##_count), .meaning = (meaning_)              \
+    }
+#define SECTION(name_, keys_, meaning_)                                                                        \
+    {                                                                                                          \
+        .name = (name_), .meaning = (meaning_), .keys = (keys_), .key_count = sizeof(keys_) / sizeof *(keys_), \
+        .size = sizeof(OWNER)                                                                                  \
+    }
+
+static const char *const level_words[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
+static const char *const format_words[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL};
+static const char *const role_words[] = {"submit", "grade", "deliver", "admin", NULL}; // bits of enum config_role
+
+#define OWNER struct config_log
+static const struct config_key log_keys[] = {
+    WORDS(CONFIG_KIND_CHOICE, level, level_words, LOG_INFO, "Events below this level are not logged."),
+    WORDS(CONFIG_KIND_CHOICE, format, format_words, LOG_LOGFMT, "How a line looks: key=value pairs, or one JSON object."),
+};
+const struct config_section config_section_log = SECTION("log", log_keys, "What both programs write to standard error.");
+#undef OWNER
+
+#define OWNER struct config_service
+static const struct config_key service_keys[] = {
+    TEXTS(listen, 1, CONFIG_LISTENERS_MAX, "127.0.0.1:8041", config_check_listener,
+          "Where xqueued offers gRPC: 'HOST:PORT', '[IPV6]:PORT' (port 0: any free one) or 'unix:/absolute/path'."),
+    TRUTH(allow_plaintext, 0,
+          "Allows to listen beyond this machine. gRPC runs without TLS and passwords can be read on the way: only in a network "
+          "of trusted machines, such as one of containers."),
+    PATH(database, 1, "xqueue.db", "The SQLite file with all submissions; made if it is not there."),
+    NUMBER(drain_ms, 0, HOUR, 15 * SECOND, "How long a stop waits for running calls."),
+    NUMBER(session_ms, MINUTE, YEAR, 14 * DAY, "How long a login of the REST interface lasts."),
+    NUMBER(ping_period_ms, 100, 10 * MINUTE, 10 * SECOND, "How often the service pings an open grader stream."),
+    NUMBER(grader_leases_max, 1, 10000, 1000, "Leases of one grader, over all ways to get them."),
+    NUMBER(request_ids_ms, MINUTE, YEAR, DAY,
+           "How long a request id is remembered at least, so that a repeated submit is one."),
+    NUMBER(commands_max, 100, 1000000, 10000, "Calls that wait for the engine; more are told to come back later."),
+};
+const struct config_section config_section_service =
+    SECTION("service", service_keys, "The core: the program xqueued, which keeps the submissions.");
+#undef OWNER
+
+#define OWNER struct config_delivery
+static const struct config_key delivery_keys[] = {
+    NUMBER(lease_ms, SECOND, HOUR, MINUTE, "How long a courier may take for one try; not less than the time of a callback."),
+    NUMBER(attempts_max, 1, 10000, 100, "Tries after which a result is undeliverable."),
+    NUMBER(retry_delay_ms, 10, DAY, SECOND, "Wait after the first failure; doubles, with jitter."),
+    NUMBER(retry_delay_ms_max, 10, DAY, HOUR, "The longest wait between two tries; at least retry_delay_ms."),
+};
+const struct config_section config_section_delivery =
+    SECTION("delivery", delivery_keys, "How results are handed to the couriers that carry them to the LMS.");
+#undef OWNER
+
+#define OWNER struct config_rest
+static const struct config_key rest_keys[] = {
+    TEXTS(
+        listen, 1, CONFIG_LISTENERS_MAX, "127.0.0.1:8040", config_check_http_listener,
+        "Where xqueue-rest offers HTTP: 'HOST:PORT' or '[IPV6]:PORT' (port 0: any free one). Without TLS: beyond this machine "
+        "it belongs behind a reverse proxy."),
+    TEXT(core, 0, PATH_BYTES_MAX, "", config_check_target, "Where xqueued is. Default: the first of service.listen."),
+    TEXT(user, 0, USER_BYTES_MAX, "", NULL,
+         "As which of the users the courier works: one with the role deliver, whose password is in a file or in the "
+         "environment."),
+    TEXT(public_url, 0, URL_BYTES_MAX, "", config_check_url,
+         "How graders reach this program, for the URLs of files. Default: 'http://' and the first of listen."),
+    TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_url,
+         "Prefix of the URLs of files that another server serves. Default: this program serves them."),
+    PATH(files, 1, "files", "The folder of uploaded files."),
+    NUMBER(threads, 2, 1000, 64, "HTTP connections served at the same time."),
+    NUMBER(core_timeout_ms, 100, MINUTE, 5 * SECOND, "For one call to xqueued."),
+    NUMBER(request_timeout_ms, SECOND, 10 * MINUTE, 30 * SECOND,
+           "For a client to send its request, and between the requests of one connection."),
+    NUMBER(form_bytes_max, 1024, BODY_BYTES_MAX, 2621440, "All fields of a form without its files."),
+    NUMBER(form_fields_max, 1, 10000, 1000, "Fields of a form."),
+    NUMBER(file_bytes_max, 1, 1073741824, 104857600, "All files of one submission."),
+    NUMBER(header_bytes_max, 1024, 65536, 65536, "Of the field xqueue_header."),
+    TEXTS(trusted_proxies, 0, CONFIG_LIST_MAX, NULL, config_check_address,
+          "IP addresses of reverse proxies whose X-Real-IP is believed."),
+};
+const struct config_section config_section_rest =
+    SECTION("rest", rest_keys, "The REST interface of the original: the program xqueue-rest.");
+#undef OWNER
+
+#define OWNER struct config_basic_auth
+static const struct config_key basic_auth_keys[] = {
+    TEXT(origin, 1, URL_BYTES_MAX, NULL, config_check_origin, "'http[s]://HOST[:PORT]' that gets these credentials. Required."),
+    TEXT(user, 1, USER_BYTES_MAX, NULL, NULL, "Required."),
+    PATH(password_file, 1, NULL, "The password is the first line of this file. Required."),
+};
+const struct config_section config_section_basic_auth =
+    SECTION("callbacks.basic_auth", basic_auth_keys, "Entries of the list callbacks.basic_auth.");
+#undef OWNER
+
+#define OWNER struct config_callbacks
+static const struct config_key callbacks_keys[] = {
+    TEXTS(allow, 0, CONFIG_LIST_MAX, NULL, config_check_origin_pattern,
+          "Origins ('https://lms.example.org'), hosts or '*.DOMAIN' that results may be sent to. Empty: any, but for addresses "
+          "that never make sense."),
+    NUMBER(parallel_max, 1, 1000, 64, "Callbacks that run at the same time."),
+    NUMBER(per_origin_max, 1, 1000, 16, "Callbacks that run at the same time to one origin."),
+    NUMBER(connect_timeout_ms, 100, MINUTE, 5 * SECOND, "To get a connection."),
+    NUMBER(timeout_ms, 100, 10 * MINUTE, 30 * SECOND,
+           "For a whole callback. With connect_timeout_ms at most delivery.lease_ms, so that no result is under way twice."),
+    NUMBER(reply_bytes_max, 0, 1048576, 65536, "Read of the LMS's answer."),
+    PATH(ca_file, 0, "", "Certificates of the authorities to trust. Default: the system's."),
+    TEXTS(insecure_origins, 0, CONFIG_LIST_MAX, NULL, config_check_origin, "Origins whose TLS certificate is not checked."),
+    RECORDS(basic_auth, &config_section_basic_auth, "Credentials for the callbacks to one origin each."),
+};
+const struct config_section config_section_callbacks =
+    SECTION("callbacks", callbacks_keys, "How xqueue-rest sends results to the LMS.");
+#undef OWNER
+
+#define OWNER struct config_queue
+static const struct config_key queue_keys[] = {
+    TEXT(push_url, 0, URL_BYTES_MAX, "", config_check_url, "Where submissions are posted to. Default: graders come for them."),
+    NUMBER(lease_ms, SECOND, DAY, MINUTE, "How long a grader may take before it must renew."),
+    NUMBER(hard_limit_ms, SECOND, 7 * DAY, DAY, "How long a grader may take with renewing; at least lease_ms."),
+    NUMBER(accept_within_ms, 100, MINUTE, 10 * SECOND, "How long a grader may take to confirm that it got a submission."),
+    NUMBER(attempts_max, 1, 1000, 5, "Counted failures after which a submission is dead."),
+    NUMBER(retry_delay_ms, 0, DAY, 5 * SECOND, "Wait after the first failure; doubles."),
+    NUMBER(retry_delay_ms_max, 0, DAY, 5 * MINUTE, "The longest wait; at least retry_delay_ms."),
+    NUMBER(ready_max, 1, 100000000, 1000000, "Submissions that may wait; more are refused."),
+    NUMBER(body_bytes_max, 1, BODY_BYTES_MAX, BODY_BYTES_MAX, "Of one submission."),
+};
+const struct config_section config_section_queue =
+    SECTION("queues.NAME", queue_keys, "One entry for each queue, at least one; 'NAME:' alone takes all defaults.");
+#undef OWNER
+
+#define OWNER struct config_user
+static const struct config_key user_keys[] = {
+    TEXT(password_hash, 0, SECRET_HASH_TEXT_MAX - 1, "", config_check_password_hash,
+         "'pbkdf2_sha256$ROUNDS$SALT$BASE64', as Django writes it. Quote it."),
+    PATH(password_file, 0, "", "The password is the first line of this file."),
+    WORDS(CONFIG_KIND_ROLES, roles, role_words, 0, "What the user may do. Required."),
+};
+const struct config_section config_section_user = SECTION(
+    "users.NAME", user_keys,
+    "Who may log in. Each needs one of password_hash, password_file and the environment variable XQUEUE_PASSWORD_NAME (in "
+    "upper case, with '_' for all but letters and digits), which wins.");
+#undef OWNER
+
+const struct config_place config_places[CONFIG_PLACES] = {
+    {&config_section_log, offsetof(struct config, log)},
+    {&config_section_service, offsetof(struct config, service)},
+    {&config_section_delivery, offsetof(struct config, delivery)},
+    {&config_section_rest, offsetof(struct config, rest)},
+    {&config_section_callbacks, offsetof(struct config, callbacks)},
+};
+
+static void describe_default(FILE *stream, const struct config_key *key)
+{
+    switch (key->kind) {
+    case CONFIG_KIND_NUMBER:
+        fprintf(stream, "%" PRId64, key->fallback);
+        break;
+    case CONFIG_KIND_TRUTH:
+        fputs(key->fallback ? "true" : "false", stream);
+        break;
+    case CONFIG_KIND_CHOICE:
+        fputs(key->words[key->fallback], stream);
+        break;
+    default:
+        if (key->fallback_text && *key->fallback_text)
+            fprintf(stream, "`%s`", key->fallback_text);
+    }
+}
+
+static void describe_range(FILE *stream, const struct config_key *key)
+{
+    switch (key->kind) {
+    case CONFIG_KIND_NUMBER:
+        fprintf(stream, "%" PRId64 " to %" PRId64, key->min, key->max);
+        break;
+    case CONFIG_KIND_TRUTH:
+        fputs("true, false", stream);
+        break;
+    case CONFIG_KIND_CHOICE:
+    case CONFIG_KIND_ROLES:
+        for (size_t at = 0; key->words[at]; at++)
+            fprintf(stream, "%s%s", at ? ", " : "", key->words[at]);
+        break;
+    case CONFIG_KIND_TEXT:
+    case CONFIG_KIND_PATH:
+        fprintf(stream, "up to %" PRId64 " bytes", key->max);
+        break;
+    case CONFIG_KIND_TEXTS:
+    case CONFIG_KIND_RECORDS:
+        fprintf(stream, "%" PRId64 " to %" PRId64 " entries", key->min, key->max);
+        break;
+    }
+}
+
+static void describe_section(FILE *stream, const struct config_section *section)
+{
+    static const char *const kind_names[] = {
+        [CONFIG_KIND_NUMBER] = "number", [CONFIG_KIND_TRUTH] = "truth",  [CONFIG_KIND_CHOICE] = "word",
+        [CONFIG_KIND_ROLES] = "words",   [CONFIG_KIND_TEXT] = "text",    [CONFIG_KIND_PATH] = "path",
+        [CONFIG_KIND_TEXTS] = "texts",   [CONFIG_KIND_RECORDS] = "maps",
+    };
+    fprintf(stream, "\n## %s\n\n%s\n\n| key | type | default | range | meaning |\n|---|---|---|---|---|\n", section->name,
+            section->meaning);
+    for (size_t at = 0; at < section->key_count; at++) {
+        const struct config_key *key = &section->keys[at];
+        fprintf(stream, "| `%s` | %s | ", key->name, kind_names[key->kind]);
+        describe_default(stream, key);
+        fputs(" | ", stream);
+        describe_range(stream, key);
+        fprintf(stream, " | %s |\n", key->meaning);
+    }
+}
+
+void config_describe(FILE *stream)
+{
+    fputs("# The configuration file\n\n"
+          "One YAML file for xqueued and xqueue-rest. Times are milliseconds (`_ms`), sizes are bytes (`_bytes`). Paths are "
+          "relative to the folder of\nthe file. Where a list is asked for, one entry may stand alone. Unknown keys, keys given "
+          "twice, YAML anchors, aliases and tags are errors.\n",
+          stream);
+    for (size_t at = 0; at < CONFIG_PLACES; at++)
+        describe_section(stream, config_places[at].section);
+    describe_section(stream, &config_section_basic_auth);
+    describe_section(stream, &config_section_queue);
+    describe_section(stream, &config_section_user);
+}

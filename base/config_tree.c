@@ -1,2 +1,280 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/config.h"
+#include "base/config_tree.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yaml.h>
+
+#include "base/memory.h"
+
+enum { NAME_SHOWN_MAX = 100, CAPACITY_FIRST = 8 };
+
+struct builder {
+    const char *name;
+    struct error *error;
+    struct config_node *root;
+    bool has_document;
+    /* The open maps and lists, innermost last. Only the innermost grows, so pointers to the outer ones stay valid. */
+    struct config_node *open[CONFIG_TREE_DEPTH_MAX];
+    size_t depth;
+    char *key; /* read, its value not yet; owned */
+};
+
+enum status config_tree_fail(struct error *error, const char *name, size_t line, const char *format, ...)
+{
+    char text[ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        text[0] = '\0';
+    size_t name_length = strlen(name);
+    bool cut = name_length > NAME_SHOWN_MAX;
+    return error_set(error, STATUS_INVALID, "CONFIG", "%s%s:%zu: %s", cut ? "..." : "",
+                     cut ? name + name_length - NAME_SHOWN_MAX : name, line, text);
+}
+
+static void node_finish(struct config_node *node)
+{
+    memory_free(node->key);
+    memory_free(node->text);
+    memory_free(node->items);
+}
+
+/* Without recursion: always down to the last entry that has none of its own. */
+static void node_finish_items(struct config_node *node)
+{
+    for (;;) {
+        struct config_node *parent = node;
+        if (parent->count == 0)
+            return;
+        while (parent->items[parent->count - 1].count > 0)
+            parent = &parent->items[parent->count - 1];
+        parent->count--;
+        node_finish(&parent->items[parent->count]);
+    }
+}
+
+void config_tree_destroy(struct config_node *root)
+{
+    if (!root)
+        return;
+    node_finish_items(root);
+    node_finish(root);
+    memory_free(root);
+}
+
+const struct config_node *config_tree_find(const struct config_node *map, const char *key)
+{
+    if (!map || map->kind != CONFIG_NODE_MAP)
+        return NULL;
+    for (size_t at = 0; at < map->count; at++) {
+        if (strcmp(map->items[at].key, key) == 0)
+            return &map->items[at];
+    }
+    return NULL;
+}
+
+/* Lines of libyaml count from 0. */
+static size_t line_of(const yaml_event_t *event)
+{
+    return event->start_mark.line + 1;
+}
+
+/* Makes the node for a value that begins here; it stays in the tree's hands. */
+static enum status add_node(struct builder *builder, enum config_node_kind kind, size_t line, struct config_node **out)
+{
+    struct config_node *node = builder->root;
+    if (builder->depth > 0) {
+        struct config_node *parent = builder->open[builder->depth - 1];
+        if (parent->kind == CONFIG_NODE_MAP && !builder->key)
+            return config_tree_fail(builder->error, builder->name, line, "a key must be a plain text");
+        if (parent->count == CONFIG_TREE_ENTRIES_MAX)
+            return config_tree_fail(builder->error, builder->name, line, "more than %d entries", CONFIG_TREE_ENTRIES_MAX);
+        if (parent->count == parent->capacity) {
+            parent->capacity = parent->capacity ? parent->capacity * 2 : CAPACITY_FIRST;
+            parent->items = memory_resize(parent->items, parent->capacity * sizeof *parent->items);
+        }
+        node = &parent->items[parent->count++];
+        *node = (struct config_node){.key = builder->key};
+        builder->key = NULL;
+    }
+    node->kind = kind;
+    node->line = line;
+    *out = node;
+    return STATUS_OK;
+}
+
+static enum status on_open(struct builder *builder, enum config_node_kind kind, size_t line)
+{
+    struct config_node *node = NULL;
+    if (builder->depth == CONFIG_TREE_DEPTH_MAX)
+        return config_tree_fail(builder->error, builder->name, line, "more than %d levels", CONFIG_TREE_DEPTH_MAX);
+    enum status status = add_node(builder, kind, line, &node);
+    if (status == STATUS_OK)
+        builder->open[builder->depth++] = node;
+    return status;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct config_node *const *left = a;
+    const struct config_node *const *right = b;
+    int order = strcmp((*left)->key, (*right)->key);
+    if (order != 0)
+        return order;
+    return (*left)->line < (*right)->line ? -1 : (*left)->line > (*right)->line;
+}
+
+/* Sorted, because a map of queues or users may be long. */
+static enum status refuse_duplicates(const struct builder *builder, const struct config_node *map)
+{
+    enum status status = STATUS_OK;
+    const struct config_node **sorted = memory_allocate_array(map->count, sizeof *sorted);
+    for (size_t at = 0; at < map->count; at++)
+        sorted[at] = &map->items[at];
+    qsort(sorted, map->count, sizeof *sorted, compare_keys);
+    for (size_t at = 1; at < map->count && status == STATUS_OK; at++) {
+        if (strcmp(sorted[at - 1]->key, sorted[at]->key) == 0)
+            status = config_tree_fail(builder->error, builder->name, sorted[at]->line,
+                                      "'%.64s' is given twice, first in line %zu", sorted[at]->key, sorted[at - 1]->line);
+    }
+    memory_free(sorted);
+    return status;
+}
+
+static enum status on_close(struct builder *builder)
+{
+    assert(builder->depth > 0);
+    const struct config_node *node = builder->open[--builder->depth];
+    return node->kind == CONFIG_NODE_MAP ? refuse_duplicates(builder, node) : STATUS_OK;
+}
+
+static bool is_null(const yaml_event_t *event)
+{
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+        return false;
+    for (size_t at = 0; at < sizeof words / sizeof *words; at++) {
+        if (strcmp((const char *)event->data.scalar.value, words[at]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum status on_scalar(struct builder *builder, const yaml_event_t *event)
+{
+    const char *text = (const char *)event->data.scalar.value;
+    size_t line = line_of(event);
+    if (strlen(text) != event->data.scalar.length)
+        return config_tree_fail(builder->error, builder->name, line, "a text contains a NUL character");
+    bool in_map = builder->depth > 0 && builder->open[builder->depth - 1]->kind == CONFIG_NODE_MAP;
+    if (in_map && !builder->key) {
+        if (is_null(event) || *text == '\0')
+            return config_tree_fail(builder->error, builder->name, line, "an empty key");
+        builder->key = memory_copy_text(text);
+        return STATUS_OK;
+    }
+    struct config_node *node = NULL;
+    enum status status = add_node(builder, is_null(event) ? CONFIG_NODE_NULL : CONFIG_NODE_TEXT, line, &node);
+    if (status == STATUS_OK && node->kind == CONFIG_NODE_TEXT)
+        node->text = memory_copy_text(text);
+    return status;
+}
+
+static enum status refuse_anchor(const struct builder *builder, const yaml_event_t *event, const yaml_char_t *anchor,
+                                 const yaml_char_t *tag)
+{
+    if (anchor)
+        return config_tree_fail(builder->error, builder->name, line_of(event), "anchors (&) are not allowed");
+    if (tag)
+        return config_tree_fail(builder->error, builder->name, line_of(event), "tags (!) are not allowed");
+    return STATUS_OK;
+}
+
+static enum status on_event(struct builder *builder, const yaml_event_t *event)
+{
+    enum status status = STATUS_OK;
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        if (builder->has_document)
+            return config_tree_fail(builder->error, builder->name, line_of(event), "only one document is allowed");
+        builder->has_document = true;
+        return STATUS_OK;
+    case YAML_ALIAS_EVENT:
+        return config_tree_fail(builder->error, builder->name, line_of(event),
+                                "aliases (*) are not allowed; quote a text that begins with '*'");
+    case YAML_SCALAR_EVENT:
+        status = refuse_anchor(builder, event, event->data.scalar.anchor, event->data.scalar.tag);
+        return status == STATUS_OK ? on_scalar(builder, event) : status;
+    case YAML_SEQUENCE_START_EVENT:
+        status = refuse_anchor(builder, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_LIST, line_of(event)) : status;
+    case YAML_MAPPING_START_EVENT:
+        status = refuse_anchor(builder, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_MAP, line_of(event)) : status;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        return on_close(builder);
+    default:
+        return STATUS_OK;
+    }
+}
+
+/* What libyaml says about the file. Its reader knows the byte only, not the line. */
+static enum status parser_error(const struct builder *builder, const yaml_parser_t *parser, const char *bytes, size_t length)
+{
+    if (parser->error == YAML_MEMORY_ERROR)
+        return error_set(builder->error, STATUS_NO_MEMORY, "CONFIG", "%.100s: out of memory", builder->name);
+    size_t line = parser->problem_mark.line + 1;
+    if (parser->error == YAML_READER_ERROR) {
+        line = 1;
+        for (size_t at = 0; at < length && at < parser->problem_offset; at++)
+            line += bytes[at] == '\n';
+    }
+    return config_tree_fail(builder->error, builder->name, line, "%s%s%s", parser->context ? parser->context : "",
+                            parser->context ? ": " : "", parser->problem ? parser->problem : "not YAML");
+}
+
+static enum status build(struct builder *builder, const char *bytes, size_t length)
+{
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return error_set(builder->error, STATUS_NO_MEMORY, "CONFIG", "%.100s: out of memory", builder->name);
+    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, length);
+    enum status status = STATUS_OK;
+    bool ended = false;
+    while (status == STATUS_OK && !ended) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            status = parser_error(builder, &parser, bytes, length);
+            break;
+        }
+        ended = event.type == YAML_STREAM_END_EVENT;
+        status = on_event(builder, &event);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return status;
+}
+
+enum status config_tree_parse(const char *name, const char *bytes, size_t length, struct config_node **out_root,
+                              struct error *error)
+{
+    struct builder builder = {.name = name, .error = error, .root = MEMORY_NEW(struct config_node)};
+    builder.root->line = 1;
+    enum status status = build(&builder, bytes, length);
+    memory_free(builder.key);
+    if (status == STATUS_OK)
+        *out_root = builder.root;
+    else
+        config_tree_destroy(builder.root);
+    return status;
+}
