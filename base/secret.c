@@ -226,3 +226,10 @@ bool secret_password_matches(const char *password, const char *hash)
     memory_wipe(derived, sizeof derived);
     return matches;
 }
+
+void secret_stretch(const char *password, const void *salt, size_t salt_length, uint8_t out[SECRET_DIGEST_BYTES])
+{
+    require(PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, (int)salt_length, SECRET_STRETCH_ROUNDS, EVP_sha256(),
+                              SECRET_DIGEST_BYTES, out) == 1,
+            "PKCS5_PBKDF2_HMAC");
+}

@@ -20,6 +20,7 @@ enum {
     SECRET_HASH_TEXT_MAX = 256, /* a password hash in Django's text form, and a NUL */
     SECRET_ROUNDS_MAX = 10000000,
     SECRET_ROUNDS_DEFAULT = 1000000,
+    SECRET_STRETCH_ROUNDS = 100000,
 };
 
 /* A fresh lease key, delivery key or the like. Aborts the process when the system has no randomness. */
@@ -53,5 +54,11 @@ enum status secret_password_hash(const char *password, int rounds, char out[SECR
 /* Takes as long as the hash's rounds say (about 0.3 s at the default): never on an engine or poller thread. Constant time in
  * the outcome. */
 bool secret_password_matches(const char *password, const char *hash);
+
+/*
+ * A digest of a password that is slow to guess from (PBKDF2-SHA256, SECRET_STRETCH_ROUNDS, about 30 ms): to notice that a
+ * password changed, not to log in with. Same input, same output.
+ */
+void secret_stretch(const char *password, const void *salt, size_t salt_length, uint8_t out[SECRET_DIGEST_BYTES]);
 
 #endif

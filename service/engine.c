@@ -223,6 +223,16 @@ enum status engine_submit(struct engine *engine, struct engine_command *command)
     return status;
 }
 
+void engine_submit_ending(struct engine *engine, struct engine_command *command)
+{
+    assert(command->run != NULL && command->done != NULL);
+    pthread_mutex_lock(&engine->mutex);
+    assert(!engine->stopping);
+    list_append(&engine->waiting, &command->node);
+    pthread_cond_signal(&engine->changed);
+    pthread_mutex_unlock(&engine->mutex);
+}
+
 void engine_destroy(struct engine *engine)
 {
     if (!engine) {

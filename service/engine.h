@@ -58,6 +58,10 @@ struct engine *engine_create(const struct engine_options *options);
 /* STATUS_UNAVAILABLE: commands_max are waiting, or the engine stops; done is never called then. */
 enum status engine_submit(struct engine *engine, struct engine_command *command) STATUS_CHECKED;
 
+/* For commands that end things and must not be lost: not bounded by commands_max. Asserts that the engine is not being
+ * destroyed. */
+void engine_submit_ending(struct engine *engine, struct engine_command *command);
+
 /* Runs what was submitted, answers parked commands, ends the thread, frees. NULL is fine. */
 void engine_destroy(struct engine *engine);
 
