@@ -259,9 +259,14 @@ enum status core_client_call_own(struct core_client *core, const struct rpc_clie
         if (status != STATUS_OK)
             break;
         struct rpc_call_options options = {.bearer = token, .timeout_ms = timeout_ms};
-        status = call(core, method, request, &options, out_reply, error);
-        if (status == STATUS_UNAUTHENTICATED)
-            forget_token(core, token);
+        struct error call_error = {0};
+        status = call(core, method, request, &options, out_reply, &call_error);
+        if (status != STATUS_OK && error)
+            *error = call_error;
+        // A login on behalf of somebody that failed says nothing about the own session.
+        if (status != STATUS_UNAUTHENTICATED || strcmp(call_error.reason, "WRONG_CREDENTIALS") == 0)
+            break;
+        forget_token(core, token);
     }
     memory_wipe(token, sizeof(token));
     return status;

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all endpoints of the legacy interface share: who asks, calling the core in that session, and answering in the legacy
+ * way.
+ *
+ * A session is the core's: its token is the value of the cookie, and whether it still holds is only known once the core has
+ * answered a call with it. So whoever answers without such a call asks endpoint_is_logged_in first.
+ *
+ * Threading: an endpoint belongs to the thread that serves the request; struct adapter is immutable.
+ */
+#ifndef REST_ADAPTER_ENDPOINT_H
+#define REST_ADAPTER_ENDPOINT_H
+
+#include <stdbool.h>
+
+#include "base/config.h"
+#include "rest-adapter/cookie.h"
+#include "rest-adapter/core_client.h"
+#include "rest-adapter/files.h"
+#include "rest-adapter/form.h"
+#include "rest-adapter/http_message.h"
+#include "rest-adapter/legacy_reply.h"
+
+#define ENDPOINT_LOGIN_PATH "/xqueue/login/"
+
+/* All borrowed; they outlive the HTTP server. */
+struct adapter {
+    const struct config *config;
+    struct core_client *core;
+    struct files *files;
+};
+
+enum { ENDPOINT_PEER_MAX = 64 }; /* bytes of a client's address and a NUL */
+
+/* One request on its way through. */
+struct endpoint {
+    const struct adapter *adapter;
+    const struct http_request *request;
+    struct http_reply *reply;
+    enum cookie_search cookie;                /* of the session */
+    char session[COOKIE_VALUE_BYTES_MAX + 1]; /* the token, "" = none */
+    char client[ENDPOINT_PEER_MAX];           /* who asks: the peer, or what a trusted proxy says that it is */
+};
+
+/* Looks at the cookies and at the peer. */
+void endpoint_init(struct endpoint *endpoint, const struct adapter *adapter, const struct http_request *request,
+                   struct http_reply *reply);
+
+/*
+ * One call in the client's session; as core_client_call.
+ */
+enum status endpoint_call(struct endpoint *endpoint, const struct rpc_client_method *method, const ProtobufCMessage *request,
+                          struct rpc_message **out_reply, struct error *error) STATUS_CHECKED;
+
+/* Asks the core whether the session holds. false: the reply is made (to the login page, or the core is away). */
+bool endpoint_is_logged_in(struct endpoint *endpoint);
+
+/* The reply: a text of the interface. name: for those with a name, else absent. */
+void endpoint_say(struct endpoint *endpoint, enum legacy_text text, struct span name);
+
+/* The reply to a failure, by the one table of legacy_reply.h. queue: for "Queue '...' not found"; may be absent. */
+void endpoint_fail(struct endpoint *endpoint, enum status status, const struct error *error, struct span queue);
+
+/* The reply: 302 to the login page; a session cookie that came is deleted. */
+void endpoint_send_to_login(struct endpoint *endpoint);
+
+/* Adds the Set-Cookie that deletes the session's cookie. */
+void endpoint_delete_session_cookie(struct endpoint *endpoint);
+
+/* Reads the request's form. false: the reply is made. form: initialised; to be finished in any case. */
+bool endpoint_read_form(struct endpoint *endpoint, const struct form_file_sink *sink, struct form *form);
+
+/*
+ * The value of a query parameter, the last if there are several. absent (bytes NULL): there is none. form: initialised by
+ * this, to be finished by the caller, and owner of the value.
+ */
+struct span endpoint_query(const struct endpoint *endpoint, const char *name, struct form *form);
+
+/* Can a queue have this name at all? Else there is no use in asking the core. */
+bool endpoint_is_queue_name(struct span name);
+
+#endif
