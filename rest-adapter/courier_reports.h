@@ -50,7 +50,7 @@ typedef void courier_reports_on_end(void *context, void *item, enum status statu
 /* core: borrowed for the life. Starts the thread. NULL: no thread. */
 struct courier_reports *courier_reports_create(struct core_client *core, courier_reports_on_end *on_end, void *context);
 
-/* Tells the core, without blocking; on_end(context, item, ...) comes exactly once, not before this has returned or from within.
+/* Tells the core, without blocking; on_end(context, item, ...) comes exactly once, not from within.
  */
 void courier_reports_send(struct courier_reports *reports, const struct courier_report *report, void *item);
 
