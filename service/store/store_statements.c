@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All SQL that runs after opening, in one table. Where a partial index is meant, INDEXED BY names it: preparing fails should a
+ * change make the index unusable, instead of a slow walk over all rows.
+ */
+#include <assert.h>
+
+#include "service/store/store_internal.h"
+
+#define LIVE "('READY', 'LEASED', 'DELAYED')"
+
+#define SUBMISSION_COLUMNS                                                                                                \
+    "id, queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms, attempt, failures," \
+    " lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation, superseded_by_id,"        \
+    " has_destination, replace_key, message"
+
+#define DELIVERY_COLUMNS                                                                                                    \
+    "submission_id, queue_id, state, outcome, generation, attempt, due_at_ms, state_at_ms, lease_key, lease_expires_at_ms," \
+    " channel, courier, instance, replace_key, message"
+
+/* One that no older delivery of the same replace key holds up. */
+#define NOT_HELD_UP                                                                               \
+    "(replace_key = x'' OR NOT EXISTS (SELECT 1 FROM delivery AS older INDEXED BY delivery_order" \
+    " WHERE older.replace_key = delivery.replace_key AND older.replace_key <> x''"                \
+    " AND older.state IN ('PENDING', 'IN_FLIGHT') AND older.submission_id < delivery.submission_id))"
+
+static const char *const sql[STATEMENT_END] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+
+    [STATEMENT_READ_IDENTITY] = "SELECT bytes FROM identity WHERE one = 1",
+
+    [STATEMENT_FIND_QUEUE] = "SELECT id FROM queue WHERE name = ?1",
+    [STATEMENT_INSERT_QUEUE] = "INSERT INTO queue (name) VALUES (?1)",
+    [STATEMENT_COUNT_QUEUE] =
+        "SELECT (SELECT count(*) FROM submission INDEXED BY submission_ready WHERE queue_id = ?1 AND state = 'READY'),"
+        " (SELECT count(*) FROM submission INDEXED BY submission_leased WHERE queue_id = ?1 AND state = 'LEASED'),"
+        " (SELECT count(*) FROM submission INDEXED BY submission_delayed WHERE queue_id = ?1 AND state = 'DELAYED')",
+
+    [STATEMENT_INSERT_SUBMISSION] =
+        "INSERT INTO submission (queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms,"
+        " attempt, failures, lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation,"
+        " superseded_by_id, has_destination, replace_key, message)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+    [STATEMENT_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
+    [STATEMENT_FIND_SUBMISSION] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = ?1",
+    [STATEMENT_NEXT_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
+                             " WHERE queue_id = ?1 AND state = 'READY' ORDER BY rank, virtual_ms, id LIMIT 1",
+    [STATEMENT_NEXT_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
+                               " WHERE state = 'DELAYED' AND ready_at_ms <= ?1 ORDER BY ready_at_ms LIMIT 1",
+    [STATEMENT_NEXT_EXPIRING] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_expiring"
+                                " WHERE expires_at_ms > 0 AND state IN " LIVE " AND expires_at_ms <= ?1"
+                                " ORDER BY expires_at_ms, id LIMIT 1",
+    [STATEMENT_FIND_REPLACEABLE] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_replaceable"
+                                   " WHERE replace_key = ?1 AND replace_key <> x'' AND state IN " LIVE " AND id <> ?2"
+                                   " ORDER BY id LIMIT 1",
+    [STATEMENT_VISIT_LEASED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_leased"
+                               " WHERE state = 'LEASED'",
+    [STATEMENT_MOVE_SUBMISSION] =
+        "UPDATE submission SET state = ?1, rank = ?2, virtual_ms = ?3, state_at_ms = ?4, ready_at_ms = ?5, attempt = ?6,"
+        " failures = ?7, lease_key = ?8, grader = ?9, leased_at_ms = ?10, lease_expires_at_ms = ?11,"
+        " lease_hard_limit_at_ms = ?12, generation = ?13, superseded_by_id = ?14, message = ?15"
+        " WHERE id = ?16 AND state = ?17",
+    [STATEMENT_RENEW_LEASE] =
+        "UPDATE submission SET lease_expires_at_ms = ?1 WHERE id = ?2 AND state = 'LEASED' AND lease_key = ?3",
+
+    [STATEMENT_INSERT_CONTENT] =
+        "INSERT INTO content (submission_id, submitter, request_id, request_digest, fairness_key, cost, file_count,"
+        " label_count, results_channel, trace_parent, trace_state, callback_url, header, body)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [STATEMENT_READ_CONTENT] = "SELECT file_count, label_count, results_channel, trace_parent, trace_state, callback_url,"
+                               " header, body FROM content WHERE submission_id = ?1",
+    [STATEMENT_FIND_REQUEST] = "SELECT submission_id, request_digest FROM content INDEXED BY content_request"
+                               " WHERE submitter = ?1 AND request_id = ?2 AND request_id <> ''",
+    [STATEMENT_FIND_SUBMITTER] = "SELECT submitter FROM content WHERE submission_id = ?1",
+    [STATEMENT_INSERT_FILE] = "INSERT INTO file (submission_id, position, name, url, file_id, filename, size_bytes, sha256)"
+                              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STATEMENT_READ_FILES] = "SELECT name, url, file_id, filename, size_bytes, sha256 FROM file WHERE submission_id = ?1"
+                             " ORDER BY position",
+    [STATEMENT_INSERT_LABEL] = "INSERT INTO label (submission_id, position, name, value) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_READ_LABELS] = "SELECT name, value FROM label WHERE submission_id = ?1 ORDER BY position",
+
+    [STATEMENT_SAVE_RESULT] =
+        "INSERT INTO result (submission_id, attempt, generation, completed_at_ms, grader, digest, body)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (submission_id) DO UPDATE SET attempt = excluded.attempt,"
+        " generation = excluded.generation, completed_at_ms = excluded.completed_at_ms, grader = excluded.grader,"
+        " digest = excluded.digest, body = excluded.body",
+    [STATEMENT_READ_RESULT] =
+        "SELECT attempt, generation, completed_at_ms, grader, digest, body FROM result WHERE submission_id = ?1",
+    [STATEMENT_READ_RESULT_ROW] =
+        "SELECT attempt, generation, completed_at_ms, grader, digest FROM result WHERE submission_id = ?1",
+
+    [STATEMENT_INSERT_DELIVERY] = "INSERT INTO delivery (" DELIVERY_COLUMNS ")"
+                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [STATEMENT_FIND_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE submission_id = ?1",
+    [STATEMENT_NEXT_DUE_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_pending"
+                                    " WHERE state = 'PENDING' AND channel = ?1 AND due_at_ms <= ?2 AND " NOT_HELD_UP
+                                    " ORDER BY due_at_ms, submission_id LIMIT 1",
+    [STATEMENT_NEXT_DELIVERY_DUE_MS] = "SELECT due_at_ms FROM delivery INDEXED BY delivery_due"
+                                       " WHERE state = 'PENDING' AND due_at_ms > ?1 ORDER BY due_at_ms LIMIT 1",
+    [STATEMENT_NEXT_OVERDUE_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_in_flight"
+                                        " WHERE state = 'IN_FLIGHT' AND lease_expires_at_ms <= ?1"
+                                        " ORDER BY lease_expires_at_ms, submission_id LIMIT 1",
+    // Two ranges instead of <>, so that the many of the courier's own instance are not walked over.
+    [STATEMENT_FIND_ABANDONED_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery WHERE submission_id = coalesce("
+                                          "(SELECT submission_id FROM delivery INDEXED BY delivery_courier"
+                                          " WHERE state = 'IN_FLIGHT' AND courier = ?1 AND instance < ?2 LIMIT 1),"
+                                          "(SELECT submission_id FROM delivery INDEXED BY delivery_courier"
+                                          " WHERE state = 'IN_FLIGHT' AND courier = ?1 AND instance > ?2 LIMIT 1))",
+    [STATEMENT_MOVE_DELIVERY] =
+        "UPDATE delivery SET state = ?1, outcome = ?2, generation = ?3, attempt = ?4, due_at_ms = ?5, state_at_ms = ?6,"
+        " lease_key = ?7, lease_expires_at_ms = ?8, courier = ?9, instance = ?10, replace_key = ?11, message = ?12"
+        " WHERE submission_id = ?13 AND state = ?14",
+
+    [STATEMENT_INSERT_SESSION] = "INSERT INTO login_session (token_digest, credential_digest, user, expires_at_ms)"
+                                 " VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_DELETE_SESSION] = "DELETE FROM login_session WHERE token_digest = ?1",
+    [STATEMENT_DELETE_EXPIRED_SESSIONS] = "DELETE FROM login_session WHERE expires_at_ms <= ?1",
+    [STATEMENT_VISIT_SESSIONS] = "SELECT token_digest, credential_digest, user, expires_at_ms FROM login_session",
+};
+
+const char *store_statement_sql(enum statement statement)
+{
+    assert((unsigned)statement < STATEMENT_END);
+    return sql[statement];
+}
