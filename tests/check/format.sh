@@ -4,6 +4,7 @@
 # Fails unless every source is formatted as .clang-format says. Put right with ./dev format.
 set -euo pipefail
 root=$1
+# shellcheck source=tests/check/sources.sh
 . "$(dirname "$0")/sources.sh"
 
 cd "$root"

@@ -5,6 +5,7 @@
 set -euo pipefail
 root=$1
 export generated=$2
+# shellcheck source=tests/check/sources.sh
 . "$(dirname "$0")/sources.sh"
 
 cd "$root"

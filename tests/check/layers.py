@@ -3,7 +3,8 @@
 """usage: layers.py ROOT
 
 Fails when a source breaks a layer rule: a library's header where it may not appear, an include against the arrows of
-ARCHITECTURE.md, a legacy word beyond the adapter, or a construct that the house does without. Prints file:line: why.
+ARCHITECTURE.md, a legacy word beyond the adapter, a construct that the house does without, or no opening comment.
+Prints file:line: why.
 """
 import pathlib
 import re
@@ -53,6 +54,8 @@ LEGACY_WORDS = re.compile(r"xqueue_header|pull_?key|lms_ack|\bretired\b", re.IGN
 # The configuration describes the keys of the adapter, too.
 LEGACY_MAY = re.compile(r"rest-adapter/|tests/|grader-sdk/examples/|base/config[^/]*$")
 
+OPENING_LINES_MAX = 60
+
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
@@ -88,6 +91,8 @@ def folder_of_header(header):
 
 def include_faults(name, header, quoted, edges):
     """Why this file may not include this header: zero or more reasons."""
+    if header.endswith(".c"):
+        yield f"may not include {header}: a source is compiled once, tests link it"
     for pattern, may, why in LIBRARIES:
         if re.fullmatch(pattern, header) and not re.fullmatch(may, name):
             yield f"may not include {header}: {why}"
@@ -117,6 +122,11 @@ def faults_of(name, text, edges):
                 yield number, f"legacy word '{word.group()}': the glossary has another"
     if not name.endswith((".c", ".h")):
         return
+    opening = "\n".join(text.split("\n")[:OPENING_LINES_MAX])
+    if "SPDX-License-Identifier: Apache-2.0" not in text.split("\n", 1)[0]:
+        yield 1, "the first line is not the SPDX line"
+    if name.endswith(".h") and not re.search(r"^ \*.*\bThread(?:ing|s)\b", opening, re.MULTILINE):
+        yield 1, "the header does not open with a comment that has a 'Threading:' line"
 
     text = without_comments(text, keep_strings=True)
     for match in INCLUDE.finditer(text):

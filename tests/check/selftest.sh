@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: selftest.sh CHECK (layers, headers, format, sizes, tidy, install)
+# usage: selftest.sh CHECK (layers, headers, format, sizes, tidy, shell, install)
 # Proves that a check finds what it is for: it must pass a clean sample tree, and fail on each sample that breaks a rule.
 set -euo pipefail
 check=$1
@@ -14,7 +14,7 @@ run_check() {
     case $check in
     layers) "$python" "$here/layers.py" "$tree" ;;
     headers) "$here/headers.sh" "$tree" "$tree/build" ;;
-    format | sizes) "$here/$check.sh" "$tree" ;;
+    format | sizes | shell) "$here/$check.sh" "$tree" ;;
     tidy) "$python" "$here/tidy.py" "$tree" "$tree/build" ;;
     install) "$here/install.sh" "$tree/build" "$tree/expected.txt" ;;
     esac
@@ -43,35 +43,40 @@ finds() { # finds WORD FILE TEXT: with this file in the tree, the check fails an
         cat "$tree/output"
         failed=1
     else
-        echo "ok: $check finds: $3" | cut -c 1-120
+        echo "ok: $check finds '$1'"
     fi
     rm "$tree/$2"
 }
 
 layers_samples() {
-    put service/store/store_sqlite.c '#include <sqlite3.h>\n#include "service/store/store.h"\n/* volatile sleep(1) */'
-    put base/rpc/rpc_event.c '#include <grpc/grpc.h>\n#include "base/status.h"'
-    put service/methods/health.c '#include "grpc/health/v1/health.pb-c.h"\nconst char *text = "volatile usleep(1)";'
-    put rest-adapter/form.c '/* xqueue_header */\n#include <jansson.h>\n#include "xqueue/grader.h"'
+    local top='/* SPDX-License-Identifier: Apache-2.0 */\n'
+    local header_top=$top'/*\n * Threading: pure.\n */\n'
+    put service/store/store_sqlite.c "$top"'#include <sqlite3.h>\n#include "service/store/store.h"\n/* volatile sleep(1) */'
+    put base/rpc/rpc_event.c "$top"'#include <grpc/grpc.h>\n#include "base/status.h"'
+    put service/methods/health.c "$top"'#include "grpc/health/v1/health.pb-c.h"\nconst char *text = "volatile usleep(1)";'
+    put rest-adapter/form.c "$top"'/* xqueue_header */\n#include <jansson.h>\n#include "xqueue/grader.h"'
     passes 'a clean tree'
-    finds 'inside its store' service/queue.c '#include <sqlite3.h>'
-    finds 'inside its store' service/queue.c '#include "service/store/store_internal.h"'
-    finds 'inside base/rpc' service/engine.c '#include <grpc/grpc.h>'
-    finds 'inside base/rpc' service/engine.c '#include "base/rpc/rpc_internal.h"'
-    finds 'inside one file' rest-adapter/routes.c '#include <civetweb.h>'
-    finds 'inside one file' rest-adapter/courier.c '#include <curl/curl.h>'
-    finds 'PostgreSQL' service/store/store_sqlite_user.c '#include <libpq-fe.h>'
-    finds 'no JSON' service/queue.c '#include <jansson.h>'
-    finds 'pb_edges' service/queue.c '#include "xqueue/v1/graders.pb-c.h"'
-    finds 'down only' base/text.c '#include "service/queue.h"'
-    finds 'down only' rest-adapter/form.c '#include "service/queue.h"'
-    finds 'know nothing' service/rules/lease.c '#include "service/store/store.h"'
-    finds 'stands alone' grader-sdk/include/xqueue/grader.h '#include "base/status.h"'
-    finds '_Atomic' base/log.c 'static volatile int stop;'
-    finds 'no sleeps' tests/unit/test_log.c 'void f(void)\n{\n    sleep(1);\n}'
-    finds 'typedef' base/list.h 'typedef struct list list;'
-    finds 'legacy word' service/queue.h '/* the pullkey */'
-    finds 'civetweb.s form reader' rest-adapter/routes.c 'int x = mg_handle_form_request(c, h);'
+    finds 'inside its store' service/queue.c "$top"'#include <sqlite3.h>'
+    finds 'inside its store' service/queue.c "$top"'#include "service/store/store_internal.h"'
+    finds 'inside base/rpc' service/engine.c "$top"'#include <grpc/grpc.h>'
+    finds 'inside base/rpc' service/engine.c "$top"'#include "base/rpc/rpc_internal.h"'
+    finds 'inside one file' rest-adapter/routes.c "$top"'#include <civetweb.h>'
+    finds 'inside one file' rest-adapter/courier.c "$top"'#include <curl/curl.h>'
+    finds 'PostgreSQL' service/store/store_sqlite_user.c "$top"'#include <libpq-fe.h>'
+    finds 'no JSON' service/queue.c "$top"'#include <jansson.h>'
+    finds 'pb_edges' service/queue.c "$top"'#include "xqueue/v1/graders.pb-c.h"'
+    finds 'down only' base/text.c "$top"'#include "service/queue.h"'
+    finds 'down only' rest-adapter/form.c "$top"'#include "service/queue.h"'
+    finds 'know nothing' service/rules/lease.c "$top"'#include "service/store/store.h"'
+    finds 'stands alone' grader-sdk/include/xqueue/grader.h "$header_top"'#include "base/status.h"'
+    finds '_Atomic' base/log.c "$top"'static volatile int stop;'
+    finds 'no sleeps' tests/unit/test_log.c "$top"'void f(void)\n{\n    sleep(1);\n}'
+    finds 'typedef' base/list.h "$header_top"'typedef struct list list;'
+    finds 'legacy word' service/queue.h "$header_top"'/* the pullkey */'
+    finds 'compiled once' tests/unit/test_log.c "$top"'#include "base/log.c"'
+    finds 'SPDX' base/log.c 'int log_level;'
+    finds 'Threading' base/log.h "$top"'int log_level;'
+    finds 'civetweb.s form reader' rest-adapter/routes.c "$top"'int x = mg_handle_form_request(c, h);'
 }
 
 headers_samples() {
@@ -115,6 +120,12 @@ tidy_samples() {
     finds 'parameters' base/sample.c 'int bad(int a, int b, int c, int d, int e, int f, int g);\nint bad(int a, int b, int c, int d, int e, int f, int g)\n{\n    return a + b + c + d + e + f + g;\n}'
 }
 
+shell_samples() {
+    put dev '#!/bin/sh\necho "$1"'
+    passes 'a clean tree'
+    finds 'SC2086' tests/demo/demo.sh '#!/bin/sh\necho $1'
+}
+
 install_samples() {
     mkdir -p "$tree/build/check"
     put CMakeLists.txt 'cmake_minimum_required(VERSION 3.25)\nproject(sample NONE)\ninstall(FILES CMakeLists.txt DESTINATION doc)'
@@ -131,6 +142,7 @@ headers) headers_samples ;;
 format) format_samples ;;
 sizes) sizes_samples ;;
 tidy) tidy_samples ;;
+shell) shell_samples ;;
 install) install_samples ;;
 *)
     echo "no such check: $check" >&2

@@ -4,6 +4,7 @@
 # Fails when a file is longer than its limit: 600 lines, 800 for tests.
 set -euo pipefail
 root=$1
+# shellcheck source=tests/check/sources.sh
 . "$(dirname "$0")/sources.sh"
 
 cd "$root"
