@@ -11,13 +11,14 @@ enum {
     PATH_BYTES_MAX = 4096,
     URL_BYTES_MAX = 2048,
     USER_BYTES_MAX = 150,
-    SECOND = 1000,
-    MINUTE = 60 * SECOND,
-    HOUR = 60 * MINUTE,
-    DAY = 24 * HOUR,
 };
 
-#define YEAR (INT64_C(365) * DAY)
+// Milliseconds.
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define YEAR   (365 * DAY)
 
 /* The largest message of the contract leaves 3 MiB for what a person hands in. */
 #define BODY_BYTES_MAX INT64_C(3145728)

@@ -87,16 +87,20 @@ static size_t line_of(const yaml_event_t *event)
     return event->start_mark.line + 1;
 }
 
-/* Makes the node for a value that begins here; it stays in the tree's hands. */
-static enum status add_node(struct builder *builder, enum config_node_kind kind, size_t line, struct config_node **out)
+/* Makes the node for a value that begins here; it stays in the tree's hands. NULL: builder->error says why. */
+static struct config_node *add_node(struct builder *builder, enum config_node_kind kind, size_t line)
 {
     struct config_node *node = builder->root;
     if (builder->depth > 0) {
         struct config_node *parent = builder->open[builder->depth - 1];
-        if (parent->kind == CONFIG_NODE_MAP && !builder->key)
-            return config_tree_fail(builder->error, builder->name, line, "a key must be a plain text");
-        if (parent->count == CONFIG_TREE_ENTRIES_MAX)
-            return config_tree_fail(builder->error, builder->name, line, "more than %d entries", CONFIG_TREE_ENTRIES_MAX);
+        if (parent->kind == CONFIG_NODE_MAP && !builder->key) {
+            (void)config_tree_fail(builder->error, builder->name, line, "a key must be a plain text");
+            return NULL;
+        }
+        if (parent->count == CONFIG_TREE_ENTRIES_MAX) {
+            (void)config_tree_fail(builder->error, builder->name, line, "more than %d entries", CONFIG_TREE_ENTRIES_MAX);
+            return NULL;
+        }
         if (parent->count == parent->capacity) {
             parent->capacity = parent->capacity ? parent->capacity * 2 : CAPACITY_FIRST;
             parent->items = memory_resize(parent->items, parent->capacity * sizeof *parent->items);
@@ -107,19 +111,18 @@ static enum status add_node(struct builder *builder, enum config_node_kind kind,
     }
     node->kind = kind;
     node->line = line;
-    *out = node;
-    return STATUS_OK;
+    return node;
 }
 
 static enum status on_open(struct builder *builder, enum config_node_kind kind, size_t line)
 {
-    struct config_node *node = NULL;
     if (builder->depth == CONFIG_TREE_DEPTH_MAX)
         return config_tree_fail(builder->error, builder->name, line, "more than %d levels", CONFIG_TREE_DEPTH_MAX);
-    enum status status = add_node(builder, kind, line, &node);
-    if (status == STATUS_OK)
-        builder->open[builder->depth++] = node;
-    return status;
+    struct config_node *node = add_node(builder, kind, line);
+    if (!node)
+        return STATUS_INVALID;
+    builder->open[builder->depth++] = node;
+    return STATUS_OK;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -136,10 +139,10 @@ static int compare_keys(const void *a, const void *b)
 static enum status refuse_duplicates(const struct builder *builder, const struct config_node *map)
 {
     enum status status = STATUS_OK;
-    const struct config_node **sorted = memory_allocate_array(map->count, sizeof *sorted);
+    const struct config_node **sorted = memory_allocate_array(map->count, sizeof(void *));
     for (size_t at = 0; at < map->count; at++)
         sorted[at] = &map->items[at];
-    qsort(sorted, map->count, sizeof *sorted, compare_keys);
+    qsort(sorted, map->count, sizeof(void *), compare_keys);
     for (size_t at = 1; at < map->count && status == STATUS_OK; at++) {
         if (strcmp(sorted[at - 1]->key, sorted[at]->key) == 0)
             status = config_tree_fail(builder->error, builder->name, sorted[at]->line,
@@ -181,11 +184,12 @@ static enum status on_scalar(struct builder *builder, const yaml_event_t *event)
         builder->key = memory_copy_text(text);
         return STATUS_OK;
     }
-    struct config_node *node = NULL;
-    enum status status = add_node(builder, is_null(event) ? CONFIG_NODE_NULL : CONFIG_NODE_TEXT, line, &node);
-    if (status == STATUS_OK && node->kind == CONFIG_NODE_TEXT)
+    struct config_node *node = add_node(builder, is_null(event) ? CONFIG_NODE_NULL : CONFIG_NODE_TEXT, line);
+    if (!node)
+        return STATUS_INVALID;
+    if (node->kind == CONFIG_NODE_TEXT)
         node->text = memory_copy_text(text);
-    return status;
+    return STATUS_OK;
 }
 
 static enum status refuse_anchor(const struct builder *builder, const yaml_event_t *event, const yaml_char_t *anchor,

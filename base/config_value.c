@@ -149,13 +149,13 @@ static void set_default(const struct config_reader *reader, const struct config_
     }
 }
 
-/* The text of a node that may be nothing else. */
-static enum status text_of(const struct value *value, const struct config_node *node, const char **out)
+/* The text of a node that may be nothing else (borrowed); NULL: the reader's error says what it is. */
+static const char *text_of(const struct value *value, const struct config_node *node)
 {
-    if (node->kind != CONFIG_NODE_TEXT)
-        return VALUE_FAIL(value, "%s", node->kind == CONFIG_NODE_NULL ? "the value is missing" : "must be a single value");
-    *out = node->text;
-    return STATUS_OK;
+    if (node->kind == CONFIG_NODE_TEXT)
+        return node->text;
+    (void)VALUE_FAIL(value, "%s", node->kind == CONFIG_NODE_NULL ? "the value is missing" : "must be a single value");
+    return NULL;
 }
 
 /* A hash that is wrong may be a password. */
@@ -179,11 +179,10 @@ static enum status check_text(const struct value *value, const char *text, int64
 static enum status read_number(const struct value *value, const struct config_node *node, void *target)
 {
     const struct config_key *key = value->key;
-    const char *text = NULL;
+    const char *text = text_of(value, node);
     int64_t number = 0;
-    enum status status = text_of(value, node, &text);
-    if (status != STATUS_OK)
-        return status;
+    if (!text)
+        return STATUS_INVALID;
     if (text_to_int64(text, key->min, key->max, &number) != STATUS_OK)
         return VALUE_FAIL(value, "must be a number from %" PRId64 " to %" PRId64 ", not '%.40s'", key->min, key->max, text);
     set_number(key, target, number);
@@ -192,10 +191,9 @@ static enum status read_number(const struct value *value, const struct config_no
 
 static enum status read_truth(const struct value *value, const struct config_node *node, void *target)
 {
-    const char *text = NULL;
-    enum status status = text_of(value, node, &text);
-    if (status != STATUS_OK)
-        return status;
+    const char *text = text_of(value, node);
+    if (!text)
+        return STATUS_INVALID;
     bool truth = strcmp(text, "true") == 0;
     if (!truth && strcmp(text, "false") != 0)
         return VALUE_FAIL(value, "must be true or false, not '%.40s'", text);
@@ -205,10 +203,9 @@ static enum status read_truth(const struct value *value, const struct config_nod
 
 static enum status find_word(const struct value *value, const struct config_node *node, size_t *out)
 {
-    const char *text = NULL;
-    enum status status = text_of(value, node, &text);
-    if (status != STATUS_OK)
-        return status;
+    const char *text = text_of(value, node);
+    if (!text)
+        return STATUS_INVALID;
     char known[64] = "";
     size_t length = 0;
     for (size_t at = 0; value->key->words[at]; at++) {
@@ -259,13 +256,13 @@ static enum status read_roles(const struct value *value, const struct config_nod
 
 static enum status read_text(const struct value *value, const struct config_node *node, void *target)
 {
-    const char *text = NULL;
+    const char *text = text_of(value, node);
     char **field = field_of(target, value->key->offset);
-    enum status status = text_of(value, node, &text);
-    if (status == STATUS_OK && *text == '\0' && value->key->min > 0)
-        status = VALUE_FAIL(value, "%s", "must not be empty");
-    if (status == STATUS_OK)
-        status = check_text(value, text, value->key->max);
+    if (!text)
+        return STATUS_INVALID;
+    if (*text == '\0' && value->key->min > 0)
+        return VALUE_FAIL(value, "%s", "must not be empty");
+    enum status status = check_text(value, text, value->key->max);
     if (status != STATUS_OK)
         return status;
     memory_free(*field);
@@ -294,11 +291,9 @@ static enum status read_texts(const struct value *value, const struct config_nod
     texts->items = memory_allocate_array(count, sizeof *texts->items);
     for (size_t at = 0; at < count; at++) {
         struct value entry = *value;
-        const char *text = NULL;
         entry.line = entries[at].line;
-        status = text_of(&entry, &entries[at], &text);
-        if (status == STATUS_OK)
-            status = check_text(&entry, text, ENTRY_BYTES_MAX);
+        const char *text = text_of(&entry, &entries[at]);
+        status = text ? check_text(&entry, text, ENTRY_BYTES_MAX) : STATUS_INVALID;
         if (status != STATUS_OK)
             return status;
         texts->items[texts->count++] = memory_copy_text(text);

@@ -424,8 +424,8 @@ static void a_file_of_more_than_the_maximum_is_full(void **state)
     struct config *config = NULL;
     struct error error;
     char *bytes = memory_allocate(CONFIG_FILE_BYTES_MAX + 1);
-    memset(bytes, '\n', CONFIG_FILE_BYTES_MAX + 1);
-    memcpy(bytes, QUEUE, strlen(QUEUE));
+    memcpy(bytes, QUEUE, sizeof QUEUE);
+    memset(bytes + strlen(QUEUE), '\n', CONFIG_FILE_BYTES_MAX + 1 - strlen(QUEUE));
 
     write_file("xqueue.yml", bytes, CONFIG_FILE_BYTES_MAX + 1);
     assert_int_equal(config_load(path_of("xqueue.yml"), &config, &error), STATUS_FULL);

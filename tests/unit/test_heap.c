@@ -52,7 +52,7 @@ static void a_node_that_is_scheduled_again_moves(void **state)
     struct heap heap;
     heap_init(&heap);
     for (int at = 0; at < 3; at++)
-        heap_schedule(&heap, &items[at].node, 10 * (at + 1));
+        heap_schedule(&heap, &items[at].node, INT64_C(10) * (at + 1));
 
     heap_schedule(&heap, &items[0].node, 40);
     assert_ptr_equal(heap_first(&heap), &items[1].node);

@@ -68,8 +68,8 @@ static void long_text_is_cut_between_characters(void **state)
     (void)state;
     struct error error;
     char text[400] = "a";
-    for (int at = 0; at < 150; at++)
-        memcpy(text + 1 + 2 * at, "\xc3\xa4", 3);
+    for (size_t at = 1; at < 300; at += 2)
+        memcpy(text + at, "\xc3\xa4", 3);
 
     (void)error_set(&error, STATUS_INVALID, NULL, "%s", text);
     assert_int_equal(strlen(error.text), 255);
