@@ -53,6 +53,36 @@ static void a_digest_is_sha256(void **state)
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void a_digest_of_pieces_is_that_of_the_whole(void **state)
+{
+    (void)state;
+    uint8_t whole[SECRET_DIGEST_BYTES];
+    uint8_t pieces[SECRET_DIGEST_BYTES];
+    secret_digest("abc", 3, whole);
+
+    struct secret_digest_stream *stream = secret_digest_stream_create();
+    secret_digest_stream_add(stream, "a", 1);
+    secret_digest_stream_add(stream, "", 0);
+    secret_digest_stream_add(stream, "bc", 2);
+    secret_digest_stream_finish(stream, pieces);
+
+    assert_memory_equal(pieces, whole, sizeof whole);
+    secret_digest_stream_destroy(secret_digest_stream_create());
+    secret_digest_stream_destroy(NULL);
+}
+
+static void a_stretched_password_is_pbkdf2(void **state)
+{
+    (void)state;
+    uint8_t digest[SECRET_DIGEST_BYTES];
+    char hex[2 * SECRET_DIGEST_BYTES + 1];
+
+    secret_stretch("pw", "salt", 4, digest);
+
+    text_hex(hex, digest, sizeof digest);
+    assert_string_equal(hex, "efc91758dce6821c58952fed9cd42ea1e62204e0213d7612bf6d4a3c5fb8ea1d"); // from Python's hashlib
+}
+
 static void hashes_of_django_are_understood(void **state)
 {
     (void)state;
@@ -142,6 +172,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_tokens_have_their_alphabet_and_differ),
         cmocka_unit_test(a_digest_is_sha256),
+        cmocka_unit_test(a_digest_of_pieces_is_that_of_the_whole),
+        cmocka_unit_test(a_stretched_password_is_pbkdf2),
         cmocka_unit_test(hashes_of_django_are_understood),
         cmocka_unit_test(a_fresh_hash_matches_its_password_only),
         cmocka_unit_test(damaged_hashes_are_invalid_and_match_nothing),
