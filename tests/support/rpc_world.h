@@ -83,6 +83,16 @@ static inline void world_wait(struct world *world, const int *counter, int wante
     assert_true(reached >= wanted);
 }
 
+/* Lets a time pass, for what cannot be waited for because nothing is to happen. */
+static inline void world_let_pass(struct world *world, int64_t wait_ms)
+{
+    const int64_t until_ms = clock_now_ms(clock_system()) + wait_ms;
+    pthread_mutex_lock(&world->lock);
+    while (clock_wait_until(clock_system(), &world->changed, &world->lock, until_ms)) {
+    }
+    pthread_mutex_unlock(&world->lock);
+}
+
 static inline int world_get(struct world *world, const int *counter)
 {
     pthread_mutex_lock(&world->lock);

@@ -89,6 +89,161 @@ static void a_thousand_messages_go_both_ways_in_order(void **state)
     assert_int_equal(world->half_closed, 1);
 }
 
+static void every_kind_of_stream_works(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream pour;
+    struct watched_stream collect;
+
+    watched_open(&pour, world, &echo_pour_method);
+    assert_int_equal(watched_send(&pour, "x"), STATUS_OK);
+    rpc_client_stream_half_close(pour.stream);
+    watched_wait_close(&pour);
+    world_wait(world, &world->closed, 1);
+
+    watched_open(&collect, world, &echo_collect_method);
+    rpc_client_stream_half_close(collect.stream);
+    watched_wait_close(&collect);
+
+    assert_int_equal(pour.status, STATUS_OK);
+    assert_int_equal(pour.received, 3);
+    assert_int_equal(collect.status, STATUS_OK);
+    assert_int_equal(collect.received, 1);
+    assert_true(collect.in_order); /* "0" messages were collected */
+}
+
+static void a_stream_is_open_before_its_first_message(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+
+    watched_open(&watched, world, &echo_bidi_method);
+
+    world_wait(world, &world->opened, 1);
+    rpc_client_stream_cancel(watched.stream);
+    watched_wait_close(&watched);
+    assert_int_equal(watched.status, STATUS_CANCELED);
+}
+
+static void a_client_that_cancels_closes_the_call(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "0"), STATUS_OK);
+    world_wait(world, &watched.received, 1);
+    rpc_client_stream_cancel(watched.stream);
+    watched_wait_close(&watched);
+
+    world_wait(world, &world->closed, 1);
+    assert_int_equal(world->half_closed, 0);
+}
+
+static void a_held_call_can_be_answered_from_another_thread(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world->bidi_holds = true;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    struct rpc_server_call *call = world_held(world, 0);
+    assert_int_equal(world_send(call, "0"), STATUS_OK);
+    assert_int_equal(world_send(call, "1"), STATUS_OK);
+    rpc_server_call_finish(call, STATUS_OK, NULL);
+    assert_true(rpc_server_call_is_over(call));
+    assert_int_equal(world_send(call, "2"), STATUS_CANCELED);
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_OK);
+    assert_int_equal(watched.received, 2);
+    world_wait(world, &world->closed, 1);
+    rpc_server_call_release(call);
+}
+
+static void a_call_is_harmless_after_its_end(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world->bidi_holds = true;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    struct rpc_server_call *call = world_held(world, 0);
+    rpc_client_stream_cancel(watched.stream);
+    watched_wait_close(&watched);
+    world_wait(world, &world->closed, 1);
+    world_stop_server(world, 0);
+
+    assert_true(rpc_server_call_is_over(call));
+    assert_int_equal(world_send(call, "x"), STATUS_CANCELED);
+    rpc_server_call_receive(call);
+    rpc_server_call_finish(call, STATUS_OK, NULL);
+    world_reply(call, "x");
+    assert_string_equal(rpc_server_call_peer(call), "");
+    assert_ptr_equal(rpc_server_call_context(call), world);
+    rpc_server_call_release(call);
+}
+
+static void the_first_end_of_a_call_counts(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world->bidi_holds = true;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    struct rpc_server_call *call = world_held(world, 0);
+    rpc_server_call_finish(call, STATUS_NOT_FOUND, NULL);
+    rpc_server_call_finish(call, STATUS_EXISTS, NULL);
+    world_reply(call, "x");
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_NOT_FOUND);
+    assert_int_equal(watched.received, 0);
+    rpc_server_call_release(call);
+}
+
+static void a_server_may_finish_while_the_client_writes(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world->bidi_holds = true;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    enum status status = watched_send(&watched, "x");
+    struct rpc_server_call *call = world_held(world, 0);
+    rpc_server_call_finish(call, STATUS_STALE, NULL);
+    while (status == STATUS_OK || (status == STATUS_FULL && world_get(world, &watched.closed) == 0)) {
+        status = watched_send(&watched, "more");
+    }
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_STALE);
+    world_wait(world, &world->closed, 1);
+    rpc_server_call_release(call);
+}
+
+static void the_peer_and_the_deadline_are_known(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world->bidi_holds = true;
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    struct rpc_server_call *call = world_held(world, 0);
+    assert_int_equal(world_call(world, &echo_unary_method, "x", NULL, NULL), STATUS_OK);
+
+    assert_int_equal(strncmp(rpc_server_call_peer(call), "ipv4:127.0.0.1:", strlen("ipv4:127.0.0.1:")), 0);
+    assert_true(rpc_server_call_time_left_ms(call) == INT64_MAX); /* the stream has none */
+    assert_true(world->time_left_ms > 0 && world->time_left_ms <= WORLD_WAIT_MS);
+    rpc_client_stream_cancel(watched.stream);
+    watched_wait_close(&watched);
+    rpc_server_call_release(call);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +252,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_unknown_method_is_named_in_the_refusal, setup, teardown),
         cmocka_unit_test_setup_teardown(a_row_without_handler_is_unimplemented, setup, teardown),
         cmocka_unit_test_setup_teardown(a_thousand_messages_go_both_ways_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_kind_of_stream_works, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_is_open_before_its_first_message, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_client_that_cancels_closes_the_call, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_held_call_can_be_answered_from_another_thread, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_call_is_harmless_after_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_end_of_a_call_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_may_finish_while_the_client_writes, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_peer_and_the_deadline_are_known, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
