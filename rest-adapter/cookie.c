@@ -9,17 +9,6 @@
 enum { MS_PER_S = 1000 };
 #define LAST_WALL_MS INT64_C(253402300799999) // the last one of the year 9999
 
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && memchr(" \t", span.bytes[0], 2)) {
-        span.bytes++;
-        span.length--;
-    }
-    while (span.length > 0 && memchr(" \t", span.bytes[span.length - 1], 2))
-        span.length--;
-    return span;
-}
-
 static bool is_octal(const char *at, size_t length)
 {
     return length >= 3 && at[0] >= '0' && at[0] <= '3' && at[1] >= '0' && at[1] <= '7' && at[2] >= '0' && at[2] <= '7';
@@ -70,8 +59,8 @@ enum cookie_search cookie_find(struct span header, const char *name, char out[CO
         if (equals) {
             size_t name_length = (size_t)(equals - header.bytes);
             struct span value = {equals + 1, length - name_length - 1};
-            if (span_equal(trim((struct span){header.bytes, name_length}), wanted))
-                found = take_value(trim(value), out);
+            if (span_equal(span_trim((struct span){header.bytes, name_length}), wanted))
+                found = take_value(span_trim(value), out);
         }
         size_t cut = end ? length + 1 : length;
         header.bytes += cut;

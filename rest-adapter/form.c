@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/memory.h"
+#include "rest-adapter/ascii.h"
 #include "rest-adapter/utf8.h"
 
 struct form_field {
@@ -106,17 +107,6 @@ static void append_field(struct form *form, struct span name, struct span value)
     form->fields[form->field_count++] = (struct form_field){.name = name, .value = value};
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 static struct span decode(struct span piece)
 {
     char *plain = memory_allocate(piece.length + 1);
@@ -126,8 +116,8 @@ static struct span decode(struct span piece)
         if (byte == '+') {
             byte = ' ';
         } else if (byte == '%' && piece.length - at > 2) {
-            int high = hex_value(piece.bytes[at + 1]);
-            int low = hex_value(piece.bytes[at + 2]);
+            int high = ascii_hex_value(piece.bytes[at + 1]);
+            int low = ascii_hex_value(piece.bytes[at + 2]);
             if (high >= 0 && low >= 0) {
                 byte = (char)(high << 4 | low);
                 at += 2;

@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rest-adapter/header_value.h"
 
-#include <stdlib.h>
 #include <strings.h>
 
-static bool is_blank(char byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && is_blank(span.bytes[0])) {
-        span.bytes++;
-        span.length--;
-    }
-    while (span.length > 0 && is_blank(span.bytes[span.length - 1]))
-        span.length--;
-    return span;
-}
+#include "rest-adapter/ascii.h"
 
 static bool equal_ignoring_case(struct span span, const char *word)
 {
@@ -52,7 +37,7 @@ bool header_value_is(struct span value, const char *type)
 {
     if (value.length == 0)
         return false;
-    return equal_ignoring_case(trim(next_piece(&value)), type);
+    return equal_ignoring_case(span_trim(next_piece(&value)), type);
 }
 
 static void append_unquoted(struct text *out, struct span value)
@@ -69,11 +54,6 @@ static void append_unquoted(struct text *out, struct span value)
     }
 }
 
-static bool is_hex(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
-}
-
 // charset'language'value, RFC 5987. The value is taken for UTF-8, the only charset that anybody sends.
 static bool append_extended(struct text *out, struct span value)
 {
@@ -86,10 +66,13 @@ static bool append_extended(struct text *out, struct span value)
         return false;
     for (size_t at = (size_t)(second - value.bytes) + 1; at < value.length; at++) {
         char byte = value.bytes[at];
-        if (byte == '%' && value.length - at > 2 && is_hex(value.bytes[at + 1]) && is_hex(value.bytes[at + 2])) {
-            const char digits[3] = {value.bytes[at + 1], value.bytes[at + 2], '\0'};
-            byte = (char)strtoul(digits, NULL, 16);
-            at += 2;
+        if (byte == '%' && value.length - at > 2) {
+            int high = ascii_hex_value(value.bytes[at + 1]);
+            int low = ascii_hex_value(value.bytes[at + 2]);
+            if (high >= 0 && low >= 0) {
+                byte = (char)(high << 4 | low);
+                at += 2;
+            }
         }
         text_append_char(out, byte);
     }
@@ -108,9 +91,9 @@ bool header_value_parameter(struct span value, const char *name, struct text *ou
         if (!equals)
             continue;
         size_t length = (size_t)(equals - piece.bytes);
-        if (!equal_ignoring_case(trim((struct span){piece.bytes, length}), name))
+        if (!equal_ignoring_case(span_trim((struct span){piece.bytes, length}), name))
             continue;
-        struct span given = trim((struct span){equals + 1, piece.length - length - 1});
+        struct span given = span_trim((struct span){equals + 1, piece.length - length - 1});
         if (extended)
             return append_extended(out, given);
         append_unquoted(out, given);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "rest-adapter/ascii.h"
 #include "rest-adapter/legacy_reply.h"
 #include "rest-adapter/python_json.h"
 
@@ -40,7 +41,7 @@ static enum status parse_object(struct span header, enum legacy_text text, struc
 static void set_queue(struct legacy_submit_header *header, const struct python_json *value)
 {
     struct text whole;
-    text_init(&whole, LEGACY_HEADER_BYTES_MAX * STR_GROWTH);
+    text_init(&whole, (size_t)LEGACY_HEADER_BYTES_MAX * STR_GROWTH);
     python_json_append_str(&whole, value);
     if (whole.length > LEGACY_HEADER_QUEUE_BYTES_MAX) {
         struct text cut;
@@ -128,7 +129,7 @@ static enum status int_of_text(struct span text, uint64_t *out_number)
             after_digit = false;
             continue;
         }
-        if (byte < '0' || byte > '9')
+        if (!ascii_is_digit(byte))
             return STATUS_INVALID;
         after_digit = true;
         digits++;

@@ -115,17 +115,6 @@ static struct span find_header(struct span lines, const char *name)
     return found;
 }
 
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && (span.bytes[0] == ' ' || span.bytes[0] == '\t')) {
-        span.bytes++;
-        span.length--;
-    }
-    while (span.length > 0 && (span.bytes[span.length - 1] == ' ' || span.bytes[span.length - 1] == '\t'))
-        span.length--;
-    return span;
-}
-
 // Reads the collected headers and announces the part, unless it is one to skip.
 static enum status begin_part(struct multipart *parser)
 {
@@ -140,9 +129,9 @@ static enum status begin_part(struct multipart *parser)
                 header_value_parameter(disposition, "filename", &filename);
 
     struct multipart_part part = {
-        .name = trim((struct span){name.bytes, name.length}),
+        .name = span_trim((struct span){name.bytes, name.length}),
         .filename = file ? (struct span){filename.bytes, filename.length} : (struct span){0},
-        .content_type = trim(find_header(lines, "Content-Type")),
+        .content_type = span_trim(find_header(lines, "Content-Type")),
     };
     parser->wanted = named && part.name.length > 0 && (!file || part.filename.length > 0);
     parser->state = MULTIPART_DATA;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "rest-adapter/ascii.h"
 #include "rest-adapter/utf8.h"
 
 struct parser {
@@ -26,9 +27,14 @@ static void finish_value(struct python_json *value)
     *value = (struct python_json){0};
 }
 
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
 static void skip_blanks(struct parser *parser)
 {
-    while (parser->at < parser->end && memchr(" \t\n\r", *parser->at, 4))
+    while (parser->at < parser->end && is_blank(*parser->at))
         parser->at++;
 }
 
@@ -51,17 +57,6 @@ static bool take_word(struct parser *parser, const char *word)
     return true;
 }
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    if (digit >= 'a' && digit <= 'f')
-        return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F')
-        return digit - 'A' + 10;
-    return -1;
-}
-
 // The four digits after \u. Takes nothing when they are not four.
 static bool take_unit(struct parser *parser, uint32_t *out_unit)
 {
@@ -69,7 +64,7 @@ static bool take_unit(struct parser *parser, uint32_t *out_unit)
     if (parser->end - parser->at < 4)
         return false;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_value(parser->at[i]);
+        int digit = ascii_hex_value(parser->at[i]);
         if (digit < 0)
             return false;
         unit = unit << 4 | (uint32_t)digit;
@@ -152,7 +147,7 @@ static enum status take_string(struct parser *parser, struct span *out_string)
 
 static const char *skip_digits(const char *at, const char *end)
 {
-    while (at < end && *at >= '0' && *at <= '9')
+    while (at < end && ascii_is_digit(*at))
         at++;
     return at;
 }

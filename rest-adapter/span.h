@@ -28,4 +28,16 @@ static inline bool span_equal(struct span a, struct span b)
     return a.length == b.length && (a.length == 0 || memcmp(a.bytes, b.bytes, a.length) == 0);
 }
 
+/* Without the blanks and tabs at both ends. */
+static inline struct span span_trim(struct span span)
+{
+    while (span.length > 0 && (span.bytes[0] == ' ' || span.bytes[0] == '\t')) {
+        span.bytes++;
+        span.length--;
+    }
+    while (span.length > 0 && (span.bytes[span.length - 1] == ' ' || span.bytes[span.length - 1] == '\t'))
+        span.length--;
+    return span;
+}
+
 #endif

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "rest-adapter/ascii.h"
+
 struct url_parts {
     bool https;
     bool numeric; // an IPv6 address; host is without its brackets
@@ -21,14 +23,9 @@ static enum status invalid(struct error *error, const char *what)
     return error_set(error, STATUS_INVALID, "URL_INVALID", "%s", what);
 }
 
-static bool is_digit(char byte)
+static bool is_one_of(char byte, const char *set)
 {
-    return byte >= '0' && byte <= '9';
-}
-
-static bool is_alphanumeric(char byte)
-{
-    return is_digit(byte) || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    return byte != '\0' && strchr(set, byte);
 }
 
 // Takes "http://" or "https://" off url, whatever its case.
@@ -63,7 +60,7 @@ static bool parse_port(struct span digits, unsigned *out_port)
     if (digits.length > PORT_DIGITS_MAX)
         return false;
     for (size_t i = 0; i < digits.length; i++) {
-        if (!is_digit(digits.bytes[i]))
+        if (!ascii_is_digit(digits.bytes[i]))
             return false;
         port = port * 10 + (unsigned)(digits.bytes[i] - '0');
     }
@@ -77,7 +74,7 @@ static bool parse_port(struct span digits, unsigned *out_port)
 static bool is_host_name(struct span host)
 {
     for (size_t i = 0; i < host.length; i++) {
-        if (!is_alphanumeric(host.bytes[i]) && !memchr(".-_", host.bytes[i], 3))
+        if (!ascii_is_alphanumeric(host.bytes[i]) && !is_one_of(host.bytes[i], ".-_"))
             return false;
     }
     return host.length > 0 && host.length <= URL_HOST_BYTES_MAX && host.bytes[0] != '.';
@@ -131,7 +128,7 @@ static enum status parse(struct span url, struct url_parts *out_parts, struct er
         return invalid(error, "the URL does not begin with http:// or https://");
 
     size_t length = 0;
-    while (length < rest.length && !memchr("/?#", rest.bytes[length], 3))
+    while (length < rest.length && !is_one_of(rest.bytes[length], "/?#"))
         length++;
     struct span authority = {rest.bytes, length};
     // Programs disagree about backslashes and a second '@', and so about which host is meant.
@@ -202,7 +199,7 @@ static void append_encoded(struct text *out, struct span bytes, const char *safe
     static const char hex[] = "0123456789ABCDEF";
     for (size_t i = 0; i < bytes.length; i++) {
         unsigned char byte = (unsigned char)bytes.bytes[i];
-        if (is_alphanumeric((char)byte) || memchr("_.-~", byte, 4) || (byte != '\0' && strchr(safe, byte))) {
+        if (ascii_is_alphanumeric((char)byte) || is_one_of((char)byte, "_.-~") || is_one_of((char)byte, safe)) {
             text_append_char(out, (char)byte);
         } else {
             const char escape[] = {'%', hex[byte >> 4], hex[byte & 15]};

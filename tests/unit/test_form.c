@@ -152,22 +152,21 @@ static void exactly_the_limit_of_bytes_is_fine_and_one_more_is_not(void **state)
 static void a_thousand_fields_are_fine_and_one_more_is_not(void **state)
 {
     (void)state;
-    char text[4096] = "";
-    size_t length = 0;
-    for (int i = 0; i < 1000; i++) {
-        memcpy(text + length, "a=&", 3);
-        length += 3;
-    }
+    struct text text;
+    text_init(&text, 4096);
+    for (int i = 0; i < 1000; i++)
+        text_append_string(&text, "a=&");
     struct form form;
     struct error error = {0};
     form_init(&form, &defaults);
 
-    assert_int_equal(form_parse_urlencoded(&form, (struct span){text, length}, &error), STATUS_FULL);
+    assert_int_equal(form_parse_urlencoded(&form, (struct span){text.bytes, text.length}, &error), STATUS_FULL);
     assert_string_equal(error.reason, "FORM_TOO_MANY_FIELDS");
-    assert_int_equal(form_parse_urlencoded(&form, (struct span){text, length - 1}, &error), STATUS_OK);
+    assert_int_equal(form_parse_urlencoded(&form, (struct span){text.bytes, text.length - 1}, &error), STATUS_OK);
     assert_int_equal(form.field_count, 1000);
     assert_int_equal(form_add_field(&form, span_of("b"), span_of("c"), &error), STATUS_FULL);
     assert_string_equal(error.reason, "FORM_TOO_MANY_FIELDS");
+    text_finish(&text);
     form_finish(&form);
 }
 

@@ -171,31 +171,31 @@ static void failures_become_what_the_table_says(void **state)
 #define SAID      "{\"return_code\": 1, \"content\": \"what is wrong\"}"
     static const struct {
         enum status status;
+        int http_status;
         const char *reason;
         int64_t retry_after_ms;
-        int http_status;
         int64_t retry_after_s;
         const char *body;
     } cases[] = {
-        {STATUS_INVALID, "", 0, 200, 0, SAID},
-        {STATUS_INVALID, "FORM_MALFORMED", 0, 400, 0, SAID},
-        {STATUS_UNAUTHENTICATED, "", 0, 302, 0, ""},
-        {STATUS_UNAUTHENTICATED, "WRONG_CREDENTIALS", 0, 200, 0,
+        {STATUS_INVALID, 200, "", 0, 0, SAID},
+        {STATUS_INVALID, 400, "FORM_MALFORMED", 0, 0, SAID},
+        {STATUS_UNAUTHENTICATED, 302, "", 0, 0, ""},
+        {STATUS_UNAUTHENTICATED, 200, "WRONG_CREDENTIALS", 0, 0,
          "{\"return_code\": 1, \"content\": \"Incorrect login credentials\"}"},
-        {STATUS_DENIED, "", 0, 200, 0, SAID},
-        {STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", 0, 200, 0, "{\"return_code\": 1, \"content\": \"Queue 'q\\u00e9' not found\"}"},
-        {STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", 0, 200, 0,
+        {STATUS_DENIED, 200, "", 0, 0, SAID},
+        {STATUS_NOT_FOUND, 200, "QUEUE_NOT_FOUND", 0, 0, "{\"return_code\": 1, \"content\": \"Queue 'q\\u00e9' not found\"}"},
+        {STATUS_NOT_FOUND, 200, "SUBMISSION_NOT_FOUND", 0, 0,
          "{\"return_code\": 1, \"content\": \"Submission does not exist\"}"},
-        {STATUS_NOT_FOUND, "FILE_NOT_FOUND", 0, 200, 0, SAID},
-        {STATUS_WRONG_STATE, "QUEUE_DRAINING", 0, 200, 0, SAID},
-        {STATUS_STALE, "LEASE_STALE", 0, 200, 0, "{\"return_code\": 1, \"content\": \"Incorrect key for submission\"}"},
-        {STATUS_STALE, "LEASE_SUPERSEDED", 0, 200, 0, "{\"return_code\": 0, \"content\": \"\"}"},
-        {STATUS_FULL, "FORM_TOO_LARGE", 0, 413, 0, SAID},
-        {STATUS_FULL, "QUEUE_FULL", 2500, 503, 3, TEMPORARY},
-        {STATUS_FULL, "", INT64_MAX, 503, INT64_MAX / 1000 + 1, TEMPORARY},
-        {STATUS_UNAVAILABLE, "", 0, 503, LEGACY_RETRY_AFTER_DEFAULT_S, TEMPORARY},
-        {STATUS_TIMEOUT, "", 1, 503, 1, TEMPORARY},
-        {STATUS_INTERNAL, "", 0, 500, 0, "{\"return_code\": 1, \"content\": \"The queue failed to handle this request\"}"},
+        {STATUS_NOT_FOUND, 200, "FILE_NOT_FOUND", 0, 0, SAID},
+        {STATUS_WRONG_STATE, 200, "QUEUE_DRAINING", 0, 0, SAID},
+        {STATUS_STALE, 200, "LEASE_STALE", 0, 0, "{\"return_code\": 1, \"content\": \"Incorrect key for submission\"}"},
+        {STATUS_STALE, 200, "LEASE_SUPERSEDED", 0, 0, "{\"return_code\": 0, \"content\": \"\"}"},
+        {STATUS_FULL, 413, "FORM_TOO_LARGE", 0, 0, SAID},
+        {STATUS_FULL, 503, "QUEUE_FULL", 2500, 3, TEMPORARY},
+        {STATUS_FULL, 503, "", INT64_MAX, INT64_MAX / 1000 + 1, TEMPORARY},
+        {STATUS_UNAVAILABLE, 503, "", 0, LEGACY_RETRY_AFTER_DEFAULT_S, TEMPORARY},
+        {STATUS_TIMEOUT, 503, "", 1, 1, TEMPORARY},
+        {STATUS_INTERNAL, 500, "", 0, 0, "{\"return_code\": 1, \"content\": \"The queue failed to handle this request\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct error error = {0};
