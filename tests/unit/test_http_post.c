@@ -311,22 +311,6 @@ static void unusable_and_forbidden_urls_are_refused_at_once(void **state)
     assert_int_equal(fixture->count, 0);
 }
 
-/*
- * "ip6-allnodes" is a name of Debian's /etc/hosts for a multicast address: the URL passes, the address does not. Where the name
- * is missing, resolving fails and the post fails as well, without a connection; then there is nothing to see.
- */
-static void an_address_is_checked_when_the_name_has_been_resolved(void **state)
-{
-    struct fixture *fixture = *state;
-
-    assert_int_equal(start(fixture, "http://ip6-allnodes:1/", "", NULL), STATUS_OK);
-    wait_for_results(fixture, 1);
-
-    assert_int_equal(fixture->results[0].status, STATUS_UNAVAILABLE);
-    if (!strstr(fixture->results[0].text, "resolve"))
-        assert_non_null(strstr(fixture->results[0].text, "never go to"));
-}
-
 /* ---- many ---- */
 
 static void sixty_four_run_side_by_side(void **state)
@@ -440,7 +424,6 @@ int main(void)
         CASE(an_lms_that_hangs_times_out),
         CASE(a_broken_answer_is_a_failure_that_may_pass),
         CASE(unusable_and_forbidden_urls_are_refused_at_once),
-        CASE(an_address_is_checked_when_the_name_has_been_resolved),
         CASE(sixty_four_run_side_by_side),
         CASE(an_origin_has_a_limit_of_its_own),
         CASE(who_finds_no_place_in_time_is_told_so),
