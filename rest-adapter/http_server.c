@@ -32,6 +32,7 @@ struct http_server {
     int threads;
     int64_t request_timeout_ms;
     int ports[CONFIG_LISTENERS_MAX];
+    char addresses[CONFIG_LISTENERS_MAX][ADDRESS_BYTES_MAX * 2];
     size_t port_count;
     _Atomic int connections; /* that have a thread */
 
@@ -434,12 +435,13 @@ static void log_listeners(struct http_server *server, const struct config_texts 
     int count = mg_get_server_ports(server->civetweb, CONFIG_LISTENERS_MAX, ports);
 
     for (int i = 0; i < count; i++) {
-        char text[ADDRESS_BYTES_MAX * 2];
-        const char *address = text;
-        int host_length = (int)(strrchr(listen->items[i], ':') - listen->items[i]);
+        const char *wanted = listen->items[i];
+        char *address = server->addresses[i];
 
-        server->ports[server->port_count++] = ports[i].port;
-        (void)snprintf(text, sizeof(text), "%.*s:%d", host_length, listen->items[i], ports[i].port);
+        (void)snprintf(address, sizeof(server->addresses[i]), "%.*s:%d", (int)(strrchr(wanted, ':') - wanted), wanted,
+                       ports[i].port);
+        server->ports[i] = ports[i].port;
+        server->port_count++;
         log_event(LOG_INFO, "listening", LOG_TEXT("protocol", "http"), LOG_TEXT("address", address));
     }
 }
@@ -515,6 +517,12 @@ int http_server_port(const struct http_server *server, size_t index)
 {
     assert(index < server->port_count);
     return server->ports[index];
+}
+
+const char *http_server_address(const struct http_server *server, size_t index)
+{
+    assert(index < server->port_count);
+    return server->addresses[index];
 }
 
 void http_server_stop(struct http_server *server, int64_t grace_ms)

@@ -44,6 +44,9 @@ enum status http_server_start(const struct http_server_options *options, struct 
 /* The port that listener index got. */
 int http_server_port(const struct http_server *server, size_t index);
 
+/* The address of listener index with the port that it got: "127.0.0.1:8040". Valid while the server is. */
+const char *http_server_address(const struct http_server *server, size_t index);
+
 /*
  * Orderly stop: from now on requests get 503; waits up to grace_ms for those that run, and ends every thread. Idle
  * connections take up to about two seconds to end. Handlers that still run after grace_ms are waited for, but their replies
