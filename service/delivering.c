@@ -108,8 +108,13 @@ static enum status delivering_read_lease(struct queues *queues, struct delivery_
     return status;
 }
 
-/* STATUS_NOT_FOUND: nothing is due. */
-static enum status delivering_lease_one(struct queues *queues, const struct delivery_order *order,
+static size_t delivery_lease_size(const struct delivery_lease *lease)
+{
+    return lease->content.header_length + lease->result.body_length;
+}
+
+/* STATUS_NOT_FOUND: nothing is due, or what is due does not fit into bytes_left any more. */
+static enum status delivering_lease_one(struct queues *queues, const struct delivery_order *order, size_t bytes_left,
                                         struct delivery_lease *out_lease)
 {
     struct delivery_lease *lease = MEMORY_NEW(struct delivery_lease);
@@ -117,15 +122,18 @@ static enum status delivering_lease_one(struct queues *queues, const struct deli
     enum status status = store_next_due_delivery(queues->store, order->channel, queues->now_ms, row);
     status = queues_stored(queues, status);
     if (status == STATUS_OK) {
+        status = delivering_read_lease(queues, lease);
+    }
+    if (status == STATUS_OK && delivery_lease_size(lease) > bytes_left) {
+        status = STATUS_NOT_FOUND;
+    }
+    if (status == STATUS_OK) {
         row->attempt++;
         secret_key(row->lease_key);
         row->lease_expires_at_ms = clock_add_ms(queues->now_ms, queues->config->delivery.lease_ms);
         text_copy(row->courier, sizeof row->courier, order->courier);
         text_copy(row->instance, sizeof row->instance, order->instance);
         status = delivering_move(queues, row, DELIVERY_IN_FLIGHT);
-    }
-    if (status == STATUS_OK) {
-        status = delivering_read_lease(queues, lease);
     }
     if (status == STATUS_OK) {
         *out_lease = *lease;
@@ -141,9 +149,15 @@ enum status delivering_lease(struct queues *queues, const struct delivery_order 
 {
     size_t count = 0;
     enum status status = delivering_take_back_abandoned(queues, order);
+    size_t bytes_left = SIZE_MAX; /* the first one is taken whatever its size */
     while (status == STATUS_OK && count < order->max && !queues->stopping) {
-        status = delivering_lease_one(queues, order, &out_leases[count]);
-        count += status == STATUS_OK;
+        status = delivering_lease_one(queues, order, bytes_left, &out_leases[count]);
+        if (status == STATUS_OK) {
+            size_t size = delivery_lease_size(&out_leases[count]);
+            bytes_left = count == 0 ? order->bytes_max : bytes_left;
+            bytes_left = size < bytes_left ? bytes_left - size : 0;
+            count++;
+        }
     }
     *out_count = count;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

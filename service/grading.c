@@ -101,6 +101,11 @@ enum status grading_grant_to_session(struct queues *queues, struct queue *queue,
     return STATUS_OK;
 }
 
+static bool grading_may_lease(const struct queues *queues, const struct queue *queue, const struct grader *grader)
+{
+    return queue->ready_count > 0 && grader_has_room(grader) && !queues->stopping;
+}
+
 enum status grading_lease(struct queues *queues, struct queue *queue, const char *grader_name, int64_t slots,
                           struct grant *out_grants, size_t max, size_t *out_count)
 {
@@ -111,10 +116,14 @@ enum status grading_lease(struct queues *queues, struct queue *queue, const char
     }
     struct grant_holder holder = {.grader = grader};
     size_t count = 0;
+    size_t bytes = 0;
     enum status status = STATUS_OK;
-    while (count < max && queue->ready_count > 0 && grader_has_room(grader) && !queues->stopping && status == STATUS_OK) {
+    while (status == STATUS_OK && count < max && bytes < GRADING_LEASE_BYTES_MAX && grading_may_lease(queues, queue, grader)) {
         status = grading_grant(queues, queue, &holder, &out_grants[count]);
-        count += status == STATUS_OK;
+        if (status == STATUS_OK) {
+            bytes += out_grants[count].content.body_length + out_grants[count].content.header_length;
+            count++;
+        }
     }
     graders_forget_idle(&queues->graders, grader);
     *out_count = count;

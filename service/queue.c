@@ -373,6 +373,13 @@ void queues_apply_effects(struct queues *queues)
     queues_free_closed_sessions(queues);
 }
 
+/* What a notice says was not stored: the grader must not hear it. The others do not depend on the store. */
+static bool effect_needs_commit(const struct effect *effect)
+{
+    enum grader_notice_kind kind = effect->notice.kind;
+    return kind == GRADER_NOTICE_GRANT || kind == GRADER_NOTICE_LOST || kind == GRADER_NOTICE_SOON;
+}
+
 void queues_drop_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
@@ -380,6 +387,9 @@ void queues_drop_effects(struct queues *queues)
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         if (effect->notice.kind == GRADER_NOTICE_GRANT) {
             effect->session->credit++;
+        }
+        if (!effect_needs_commit(effect) && effect->session->link) {
+            effect->session->link->notify(effect->session->link, &effect->notice);
         }
         effect_destroy(effect);
     }

@@ -100,7 +100,8 @@ struct effect {
 };
 struct grader_notice *queues_notify(struct queues *queues, struct work_session *session, enum grader_notice_kind kind);
 void queues_apply_effects(struct queues *queues); /* after a commit */
-void queues_drop_effects(struct queues *queues);  /* after a rollback: credit that grants had used comes back */
+void queues_drop_effects(
+    struct queues *queues); /* after a rollback: credit that grants had used comes back; pings and ends are still told */
 
 /* ---- parked commands ---- */
 

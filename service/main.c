@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* xqueued: the core service. Its parts stand in service/server.c. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/rpc/rpc_event.h"
+#include "service/server.h"
+
+enum {
+    EXIT_STORAGE = 3, /* the disk failed; what was acknowledged is on it, as far as it goes */
+    EXIT_LISTENER = 4,
+};
+
+/* Nothing may be answered any more, and no destructor may touch the database: out. */
+static void on_storage_failure(void *context, const char *text)
+{
+    (void)context;
+    log_event(LOG_ERROR, "storage_failed", LOG_TEXT("text", text),
+              LOG_TEXT("action", "stopping at once: nothing is acknowledged that is not on disk"));
+    _exit(EXIT_STORAGE);
+}
+
+static void on_listener_dead(void *context, const char *address)
+{
+    (void)context;
+    log_event(LOG_ERROR, "stopping", LOG_TEXT("address", address),
+              LOG_TEXT("text", "the listener takes no connections any more"));
+    _exit(EXIT_LISTENER);
+}
+
+static void on_second_signal(void *context)
+{
+    log_event(LOG_WARN, "stopping_at_once", LOG_TEXT("text", "second signal"));
+    server_hurry(context);
+}
+
+/* The address with its real port where the configuration says 0. */
+static void real_address(const struct server *server, const struct config *config, size_t index, char *out, size_t size)
+{
+    const char *address = config->service.listen.items[index];
+    const char *colon = strrchr(address, ':');
+    if (strncmp(address, "unix:", 5) == 0) {
+        snprintf(out, size, "%s", address);
+    } else {
+        snprintf(out, size, "%.*s:%d", (int)(colon - address), address, server_port(server, index));
+    }
+}
+
+static struct process_probe *announce(const struct server *server, const struct config *config)
+{
+    char addresses[CONFIG_LISTENERS_MAX][256];
+    const char *pointers[CONFIG_LISTENERS_MAX];
+    size_t count = config->service.listen.count;
+    for (size_t i = 0; i < count; i++) {
+        real_address(server, config, i, addresses[i], sizeof addresses[i]);
+        pointers[i] = addresses[i];
+        log_event(LOG_INFO, "listening", LOG_TEXT("address", addresses[i]));
+    }
+    log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("database", config->service.database),
+              LOG_INT("queues", (int64_t)config->queue_count), LOG_TEXT("version", XQUEUE_VERSION));
+    return process_probe_start(pointers, count, on_listener_dead, NULL);
+}
+
+static int run(const struct config *config)
+{
+    struct error error = {0};
+    if (process_prepare(&error) != STATUS_OK) {
+        log_event(LOG_ERROR, "start_failed", LOG_TEXT("text", error.text));
+        return EXIT_FAILURE;
+    }
+    rpc_log_install();
+    struct server_options options = {.config = config, .clock = clock_system(), .on_storage_failure = on_storage_failure};
+    struct server *server = NULL;
+    if (server_create(&options, &server, &error) != STATUS_OK) {
+        log_event(LOG_ERROR, "start_failed", LOG_TEXT("text", error.text));
+        return EXIT_FAILURE;
+    }
+    struct process_probe *probe = announce(server, config);
+    int number = process_wait_for_stop();
+    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    process_on_second_signal(on_second_signal, server);
+    process_probe_stop(probe);
+    server_stop(server);
+    server_destroy(server);
+    log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything is on disk"));
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct config *config = NULL;
+    int exit_code = EXIT_SUCCESS;
+    if (!config_from_arguments(argc, argv, "xqueued", "the queue between a learning platform and its graders", &config,
+                               &exit_code)) {
+        return exit_code;
+    }
+    exit_code = run(config);
+    config_destroy(config);
+    return exit_code;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/methods/contract.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+char *contract_text(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+ProtobufCBinaryData contract_bytes(const void *data, size_t length)
+{
+    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)data, .len = length};
+}
+
+static Xqueue__V1__File **contract_files(const struct store_content *content)
+{
+    Xqueue__V1__File **files = memory_allocate_array(content->file_count, sizeof *files);
+    for (size_t i = 0; i < content->file_count; i++) {
+        const struct store_file *file = &content->files[i];
+        files[i] = MEMORY_NEW(Xqueue__V1__File);
+        xqueue__v1__file__init(files[i]);
+        files[i]->name = file->name;
+        files[i]->url = file->url;
+        files[i]->file_id = file->file_id;
+        files[i]->filename = file->filename;
+        files[i]->size_bytes = file->size_bytes;
+        if (file->has_sha256) {
+            files[i]->sha256 = contract_bytes(file->sha256, sizeof file->sha256);
+        }
+    }
+    return files;
+}
+
+static Xqueue__V1__Submission__LabelsEntry **contract_labels(const struct store_content *content)
+{
+    Xqueue__V1__Submission__LabelsEntry **labels = memory_allocate_array(content->label_count, sizeof *labels);
+    for (size_t i = 0; i < content->label_count; i++) {
+        labels[i] = MEMORY_NEW(Xqueue__V1__Submission__LabelsEntry);
+        xqueue__v1__submission__labels_entry__init(labels[i]);
+        labels[i]->key = content->labels[i].name;
+        labels[i]->value = content->labels[i].value;
+    }
+    return labels;
+}
+
+Xqueue__V1__Submission *contract_submission(const struct store_content *content)
+{
+    Xqueue__V1__Submission *submission = MEMORY_NEW(Xqueue__V1__Submission);
+    xqueue__v1__submission__init(submission);
+    submission->header = contract_bytes(content->header, content->header_length);
+    submission->body = contract_bytes(content->body, content->body_length);
+    submission->trace_parent = content->trace_parent;
+    submission->trace_state = content->trace_state;
+    submission->files = contract_files(content);
+    submission->n_files = content->file_count;
+    submission->labels = contract_labels(content);
+    submission->n_labels = content->label_count;
+    return submission;
+}
+
+void contract_submission_destroy(Xqueue__V1__Submission *submission)
+{
+    if (!submission) {
+        return;
+    }
+    for (size_t i = 0; i < submission->n_files; i++) {
+        memory_free(submission->files[i]);
+    }
+    for (size_t i = 0; i < submission->n_labels; i++) {
+        memory_free(submission->labels[i]);
+    }
+    memory_free(submission->files);
+    memory_free(submission->labels);
+    memory_free(submission);
+}
+
+Xqueue__V1__Grant *contract_grant(const struct grant *from)
+{
+    Xqueue__V1__Grant *grant = MEMORY_NEW(Xqueue__V1__Grant);
+    xqueue__v1__grant__init(grant);
+    grant->lease = MEMORY_NEW(Xqueue__V1__LeaseRef);
+    xqueue__v1__lease_ref__init(grant->lease);
+    grant->lease->submission_id = (uint64_t)from->submission_id;
+    grant->lease->lease_key = contract_text(from->lease_key);
+    grant->attempt = (uint32_t)from->attempt;
+    grant->accept_within_ms = from->accept_within_ms;
+    grant->lease_ms = from->lease_ms;
+    grant->hard_limit_ms = from->hard_limit_ms;
+    grant->submission = contract_submission(&from->content);
+    grant->submission->id = (uint64_t)from->submission_id;
+    grant->submission->queue = contract_text(from->queue);
+    grant->submission->submitted_at_ms = from->submitted_at_ms;
+    return grant;
+}
+
+void contract_grant_destroy(Xqueue__V1__Grant *grant)
+{
+    if (!grant) {
+        return;
+    }
+    contract_submission_destroy(grant->submission);
+    memory_free(grant->lease);
+    memory_free(grant);
+}
+
+bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name)
+{
+    if (!lease || lease->submission_id == 0 || lease->submission_id > INT64_MAX ||
+        strlen(lease->lease_key) != LEASE_KEY_LENGTH) {
+        return false;
+    }
+    *out_name = (struct lease_name){.submission_id = (int64_t)lease->submission_id, .key = lease->lease_key};
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the messages of the contract and what the queue works with.
+ *
+ * Threading: pure.
+ */
+#ifndef SERVICE_METHODS_CONTRACT_H
+#define SERVICE_METHODS_CONTRACT_H
+
+#include "service/grader_link.h"
+#include "service/work_session.h"
+#include "xqueue/v1/graders.pb-c.h"
+
+/* A Submission message that borrows everything from content; free with contract_submission_destroy. */
+Xqueue__V1__Submission *contract_submission(const struct store_content *content);
+void contract_submission_destroy(Xqueue__V1__Submission *submission); /* NULL is fine */
+
+/* A Grant message that borrows from grant; free with contract_grant_destroy. */
+Xqueue__V1__Grant *contract_grant(const struct grant *grant);
+void contract_grant_destroy(Xqueue__V1__Grant *grant); /* NULL is fine */
+
+/* Reads a LeaseRef. False: it is absent, its id is 0 or too large, or its key has not LEASE_KEY_LENGTH characters. */
+bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name);
+
+/* Borrowed text as protobuf-c wants it; generated structs are not const-correct, nothing is written through it. */
+char *contract_text(const char *text);
+ProtobufCBinaryData contract_bytes(const void *data, size_t length);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/methods/method.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+enum { METHOD_BUSY_RETRY_MS = 200 };
+
+enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error)
+{
+    const struct service *service = context;
+    if (method->role == METHOD_OPEN) {
+        return STATUS_OK;
+    }
+    struct identity identity;
+    enum status status =
+        access_authorise(service->access, rpc_server_call_bearer(call), (unsigned)method->role, &identity, error);
+    if (status == STATUS_OK) {
+        rpc_server_call_set_identity(call, memory_copy(&identity, sizeof identity), memory_free);
+    }
+    return status;
+}
+
+struct service *method_service(const struct rpc_server_call *call)
+{
+    return rpc_server_call_context(call);
+}
+
+const struct identity *method_identity(const struct rpc_server_call *call)
+{
+    const struct identity *identity = rpc_server_call_identity(call);
+    assert(identity != NULL);
+    return identity;
+}
+
+static void method_free(struct method_command *method)
+{
+    if (method->steps->finish) {
+        method->steps->finish(method);
+    }
+    rpc_message_free(method->message);
+    rpc_server_call_release(method->call);
+    memory_free(method);
+}
+
+static enum engine_step method_run(struct engine_command *command, struct queues *queues)
+{
+    struct method_command *method = (struct method_command *)command;
+    method->status = method->steps->perform(method, queues);
+    return command->park ? ENGINE_PARK : ENGINE_DONE;
+}
+
+static void method_done(struct engine_command *command, enum status committed, const struct error *error)
+{
+    struct method_command *method = (struct method_command *)command;
+    if (committed != STATUS_OK) {
+        rpc_server_call_finish(method->call, committed, error);
+    } else if (method->status != STATUS_OK) {
+        rpc_server_call_finish(method->call, method->status, &method->error);
+    } else {
+        method->steps->reply(method);
+    }
+    method_free(method);
+}
+
+void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps)
+{
+    struct method_command *method = memory_allocate(steps->size);
+    method->command.run = method_run;
+    method->command.done = method_done;
+    method->steps = steps;
+    method->message = message;
+    method->call = call;
+    rpc_server_call_keep(call);
+    enum status status = engine_submit(method_service(call)->engine, &method->command);
+    if (status != STATUS_OK) {
+        struct error error;
+        (void)error_set(&error, status, "ENGINE_BUSY", "too many calls are waiting");
+        error.retry_after_ms = METHOD_BUSY_RETRY_MS;
+        rpc_server_call_finish(call, status, &error);
+        method_free(method);
+    }
+}
+
+void method_refuse(struct rpc_server_call *call, struct rpc_message *message, const char *reason, const char *text)
+{
+    struct error error;
+    enum status status = error_set(&error, STATUS_INVALID, reason, "%s", text);
+    rpc_server_call_finish(call, status, &error);
+    rpc_message_free(message);
+}
+
+bool method_text_fits(const char *text, size_t bytes_max)
+{
+    return text[0] == '\0' || text_is_name(text, bytes_max);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the methods of all services of the contract share: what they work with, and the way of a unary call through the engine.
+ *
+ * Threading: see each function.
+ */
+#ifndef SERVICE_METHODS_METHOD_H
+#define SERVICE_METHODS_METHOD_H
+
+#include "base/rpc/rpc_server_call.h"
+#include "service/access.h"
+#include "service/engine.h"
+#include "service/password_checker.h"
+#include "service/queue.h"
+
+struct health;
+
+/* The program's parts as methods see them: the context of the RPC server. Immutable after start. */
+struct service {
+    const struct config *config;
+    struct clock *clock;
+    struct engine *engine;
+    struct access *access;
+    struct password_checker *passwords;
+    struct health *health;
+    size_t message_bytes_max;
+};
+
+/* Values of rpc_method.role: any of these roles of enum config_role will do; 0: no credentials needed. */
+enum {
+    METHOD_OPEN = 0,
+    METHOD_SUBMIT = CONFIG_ROLE_SUBMIT,
+    METHOD_SUBMIT_OR_ADMIN = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_ADMIN,
+    METHOD_GRADE = CONFIG_ROLE_GRADE,
+    METHOD_DELIVER = CONFIG_ROLE_DELIVER,
+    METHOD_ADMIN = CONFIG_ROLE_ADMIN,
+    METHOD_SUBMIT_OR_GRADE = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE,
+    METHOD_ANYBODY = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE | CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN,
+};
+
+/* The rpc_server_options.authorise hook: context is the struct service. */
+enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error);
+
+struct service *method_service(const struct rpc_server_call *call);
+/* Who calls; never NULL in methods that need a role. */
+const struct identity *method_identity(const struct rpc_server_call *call);
+
+/*
+ * A unary call on its way through the engine. A method embeds it as the first member of a struct with its outcome.
+ * perform: engine thread, in the transaction; may park the command (queues_park) and is called again then.
+ * reply: engine thread, after the commit, when perform answered STATUS_OK: calls rpc_server_call_reply.
+ * finish: frees the outcome; may be NULL.
+ */
+struct method_command {
+    struct engine_command command;
+    struct rpc_server_call *call; /* counted */
+    struct rpc_message *message;  /* owned */
+    enum status status;           /* what perform answered */
+    struct error error;
+    const struct method_steps *steps;
+};
+
+struct method_steps {
+    size_t size; /* of the struct that embeds the command */
+    enum status (*perform)(struct method_command *method, struct queues *queues);
+    void (*reply)(struct method_command *method);
+    void (*finish)(struct method_command *method);
+};
+
+/* Starts the way. message is taken. When the engine is full the call is answered UNAVAILABLE ENGINE_BUSY. */
+void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps);
+
+/* Ends the call with an error that the request itself is to blame for: INVALID_ARGUMENT with reason and text. Frees message. */
+void method_refuse(struct rpc_server_call *call, struct rpc_message *message, const char *reason, const char *text);
+
+/* Text of at most bytes_max bytes without control characters; may be empty. */
+bool method_text_fits(const char *text, size_t bytes_max);
+
+#endif

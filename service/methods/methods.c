@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/methods/methods.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "service/methods/method.h"
+
+/* Not built yet: known, checked for the role, answered UNIMPLEMENTED. */
+const struct rpc_method files_methods[] = {
+    {.path = "/xqueue.v1.Files/Upload", .kind = RPC_CLIENT_STREAM, .role = METHOD_SUBMIT},
+    {.path = "/xqueue.v1.Files/Fetch", .kind = RPC_SERVER_STREAM, .role = METHOD_SUBMIT_OR_GRADE},
+    {0},
+};
+
+const struct rpc_method admin_methods[] = {
+    {.path = "/xqueue.v1.Admin/CreateQueue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/UpdateQueue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/PauseQueue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/DrainQueue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/DeleteQueue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/ListQueueSettings", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/GetStatistics", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/WatchStatistics", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Search", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Requeue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Retire", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Purge", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Regrade", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/RequeueDeliveries", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/WatchBulk", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/ListGraders", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/CreateUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/UpdateUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/DeleteUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/ListUsers", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/CreateToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/RevokeToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/ListTokens", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/Backup", .kind = RPC_UNARY, .role = METHOD_ADMIN},
+    {0},
+};
+
+static const struct rpc_method *const services[] = {
+    submissions_methods, graders_methods,  deliveries_methods, files_methods,
+    admin_methods,       sessions_methods, server_methods,     health_methods,
+};
+
+static size_t methods_count(const struct rpc_method *methods)
+{
+    size_t count = 0;
+    while (methods[count].path) {
+        count++;
+    }
+    return count;
+}
+
+struct rpc_method *methods_join(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        count += methods_count(services[i]);
+    }
+    struct rpc_method *all = memory_allocate_array(count + 1, sizeof *all);
+    size_t place = 0;
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
+        size_t length = methods_count(services[i]);
+        memcpy(all + place, services[i], length * sizeof *all);
+        place += length;
+    }
+    return all;
+}

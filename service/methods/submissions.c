@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "service/methods/contract.h"
+#include "service/methods/method.h"
+#include "service/methods/methods.h"
+#include "service/rules/order.h"
+#include "service/submitting.h"
+#include "xqueue/v1/submissions.pb-c.h"
+
+/* ---- Submit ---- */
+
+struct submit_method {
+    struct method_command base;
+    struct submit_order order;
+    struct store_file files[SUBMITTING_FILES_MAX];
+    struct store_label labels[SUBMITTING_LABELS_MAX];
+    struct submit_receipt receipt;
+};
+
+/* The first thing that is wrong with a request, or NULL. */
+static const char *submit_fault(const Xqueue__V1__SubmitRequest *request)
+{
+    const struct {
+        bool ok;
+        const char *text;
+    } checks[] = {
+        {text_is_name(request->queue, STORE_NAME_MAX - 1), "queue is 1 to 128 bytes without control characters"},
+        {method_text_fits(request->request_id, STORE_REQUEST_ID_MAX - 1), "request_id has at most 128 bytes"},
+        {request->header.len <= SUBMITTING_HEADER_BYTES_MAX, "header has at most 65,536 bytes"},
+        {request->body.len <= SUBMITTING_BODY_BYTES_MAX, "body has at most 3,145,728 bytes"},
+        {request->n_files <= SUBMITTING_FILES_MAX, "at most 100 files"},
+        {request->n_labels <= SUBMITTING_LABELS_MAX, "at most 16 labels"},
+        {method_text_fits(request->callback_url, SUBMITTING_CALLBACK_URL_BYTES_MAX), "callback_url has at most 8,192 bytes"},
+        {method_text_fits(request->results_channel, STORE_NAME_MAX - 1), "results_channel has at most 128 bytes"},
+        {request->callback_url[0] == '\0' || request->results_channel[0] == '\0', "callback_url or results_channel, not both"},
+        {request->replace_key.len <= STORE_REPLACE_KEY_MAX, "replace_key has at most 64 bytes"},
+        {method_text_fits(request->fairness_key, STORE_NAME_MAX - 1), "fairness_key has at most 128 bytes"},
+        {request->priority < ORDER_PRIORITY_END, "priority is 0, 1 or 2"},
+        {request->not_before_ms >= 0 && request->not_before_ms <= SUBMITTING_NOT_BEFORE_MS_MAX,
+         "not_before_ms is out of range"},
+        {request->expire_after_ms >= 0 && request->expire_after_ms <= SUBMITTING_EXPIRE_AFTER_MS_MAX,
+         "expire_after_ms is out of range"},
+        {method_text_fits(request->trace_parent, SUBMITTING_TRACE_PARENT_BYTES_MAX), "trace_parent has at most 128 bytes"},
+        {method_text_fits(request->trace_state, SUBMITTING_TRACE_STATE_BYTES_MAX), "trace_state has at most 512 bytes"},
+        {request->cost <= SUBMITTING_COST_MAX, "cost is at most 1,000,000"},
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+        if (!checks[i].ok) {
+            return checks[i].text;
+        }
+    }
+    return NULL;
+}
+
+static bool submit_file_fits(const Xqueue__V1__File *file)
+{
+    return text_is_name(file->name, SUBMITTING_FILE_NAME_BYTES_MAX) &&
+           method_text_fits(file->url, SUBMITTING_FILE_URL_BYTES_MAX) &&
+           method_text_fits(file->file_id, SUBMITTING_FILE_ID_BYTES_MAX) &&
+           method_text_fits(file->filename, SUBMITTING_FILE_NAME_BYTES_MAX) && file->size_bytes <= INT64_MAX &&
+           (file->sha256.len == 0 || file->sha256.len == SECRET_DIGEST_BYTES);
+}
+
+static bool submit_take_files(struct submit_method *submit, const Xqueue__V1__SubmitRequest *request)
+{
+    for (size_t i = 0; i < request->n_files; i++) {
+        const Xqueue__V1__File *file = request->files[i];
+        if (!submit_file_fits(file)) {
+            return false;
+        }
+        struct store_file *to = &submit->files[i];
+        *to = (struct store_file){
+            .name = file->name,
+            .url = file->url,
+            .file_id = file->file_id,
+            .filename = file->filename,
+            .size_bytes = file->size_bytes,
+            .has_sha256 = file->sha256.len > 0,
+        };
+        if (to->has_sha256) {
+            memcpy(to->sha256, file->sha256.data, sizeof to->sha256);
+        }
+    }
+    return true;
+}
+
+static bool submit_take_labels(struct submit_method *submit, const Xqueue__V1__SubmitRequest *request)
+{
+    for (size_t i = 0; i < request->n_labels; i++) {
+        const Xqueue__V1__SubmitRequest__LabelsEntry *label = request->labels[i];
+        if (!text_is_name(label->key, SUBMITTING_LABEL_BYTES_MAX) ||
+            !method_text_fits(label->value, SUBMITTING_LABEL_BYTES_MAX)) {
+            return false;
+        }
+        submit->labels[i] = (struct store_label){.name = label->key, .value = label->value};
+    }
+    return true;
+}
+
+static void submit_digest(const Xqueue__V1__SubmitRequest *request, uint8_t out[SECRET_DIGEST_BYTES])
+{
+    size_t size = xqueue__v1__submit_request__get_packed_size(request);
+    uint8_t *packed = memory_allocate(size);
+    xqueue__v1__submit_request__pack(request, packed);
+    secret_digest(packed, size, out);
+    memory_free(packed);
+}
+
+static void submit_take_order(struct submit_method *submit, const Xqueue__V1__SubmitRequest *request)
+{
+    submit->order = (struct submit_order){
+        .queue = request->queue,
+        .request =
+            {
+                .submitter = method_identity(submit->base.call)->user,
+                .request_id = request->request_id,
+                .fairness_key = request->fairness_key,
+                .cost = request->cost > 0 ? request->cost : 1,
+            },
+        .content =
+            {
+                .header = request->header.data,
+                .header_length = request->header.len,
+                .body = request->body.data,
+                .body_length = request->body.len,
+                .callback_url = request->callback_url,
+                .results_channel = request->results_channel,
+                .trace_parent = request->trace_parent,
+                .trace_state = request->trace_state,
+                .files = submit->files,
+                .file_count = request->n_files,
+                .labels = submit->labels,
+                .label_count = request->n_labels,
+            },
+        .priority = request->priority,
+        .not_before_ms = request->not_before_ms,
+        .expire_after_ms = request->expire_after_ms,
+        .replace_key = request->replace_key.data,
+        .replace_key_length = request->replace_key.len,
+    };
+    if (request->request_id[0] != '\0') {
+        submit_digest(request, submit->order.request.digest);
+    }
+}
+
+static enum status submit_perform(struct method_command *method, struct queues *queues)
+{
+    struct submit_method *submit = (struct submit_method *)method;
+    const Xqueue__V1__SubmitRequest *request = (const Xqueue__V1__SubmitRequest *)rpc_message_body(method->message);
+    if (!submit_take_files(submit, request) || !submit_take_labels(submit, request)) {
+        return error_set(&method->error, STATUS_INVALID, "SUBMIT_INVALID", "a file or label breaks its bounds");
+    }
+    submit_take_order(submit, request);
+    return submitting_submit(queues, &submit->order, &submit->receipt, &method->error);
+}
+
+static void submit_reply(struct method_command *method)
+{
+    struct submit_method *submit = (struct submit_method *)method;
+    Xqueue__V1__SubmitResponse reply = XQUEUE__V1__SUBMIT_RESPONSE__INIT;
+    reply.submission_id = (uint64_t)submit->receipt.submission_id;
+    reply.ready_count = (uint64_t)submit->receipt.ready_count;
+    reply.already = submit->receipt.already;
+    reply.superseded_ids = (uint64_t *)submit->receipt.superseded_ids; /* ids are positive: the same bits */
+    reply.n_superseded_ids = submit->receipt.superseded_count;
+    rpc_server_call_reply(method->call, &reply.base);
+}
+
+static void submit_finish(struct method_command *method)
+{
+    memory_free(((struct submit_method *)method)->receipt.superseded_ids);
+}
+
+static const struct method_steps submit_steps = {
+    .size = sizeof(struct submit_method),
+    .perform = submit_perform,
+    .reply = submit_reply,
+    .finish = submit_finish,
+};
+
+static void on_submit(struct rpc_server_call *call, struct rpc_message *message)
+{
+    const char *fault = submit_fault((const Xqueue__V1__SubmitRequest *)rpc_message_body(message));
+    if (fault) {
+        method_refuse(call, message, "SUBMIT_INVALID", fault);
+        return;
+    }
+    method_start(call, message, &submit_steps);
+}
+
+/* ---- Get ---- */
+
+struct get_method {
+    struct method_command base;
+    struct submission_view view;
+};
+
+static enum status get_perform(struct method_command *method, struct queues *queues)
+{
+    const Xqueue__V1__GetRequest *request = (const Xqueue__V1__GetRequest *)rpc_message_body(method->message);
+    const struct identity *identity = method_identity(method->call);
+    struct view_request view = {
+        .id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0,
+        .user = identity->user,
+        .may_see_all = (identity->roles & CONFIG_ROLE_ADMIN) != 0,
+        .with_content = request->with_submission,
+        .with_result = request->with_result,
+    };
+    return submitting_view(queues, &view, &((struct get_method *)method)->view, &method->error);
+}
+
+static void get_fill(Xqueue__V1__GetResponse *reply, const struct submission_view *view, int64_t now_ms)
+{
+    const struct store_submission *row = &view->row;
+    reply->submission_id = (uint64_t)row->id;
+    reply->queue = contract_text(view->queue);
+    reply->state = (Xqueue__V1__SubmissionState)row->state;
+    reply->delivery_state = XQUEUE__V1__DELIVERY_STATE__DELIVERY_STATE_NONE;
+    reply->attempt = (uint32_t)row->attempt;
+    reply->failures = (uint32_t)row->failures;
+    reply->submitted_at_ms = row->submitted_at_ms;
+    reply->state_at_ms = row->state_at_ms;
+    reply->grader = contract_text(row->grader);
+    reply->message = contract_text(row->message);
+    reply->superseded_by_id = (uint64_t)row->superseded_by_id;
+    if (row->state == SUBMISSION_DELAYED && row->ready_at_ms > now_ms) {
+        reply->ready_after_ms = row->ready_at_ms - now_ms;
+    }
+    if (view->has_delivery) {
+        reply->delivery_state = (Xqueue__V1__DeliveryState)view->delivery.state;
+        reply->delivery_attempts = (uint32_t)view->delivery.attempt;
+        reply->delivery_message = contract_text(view->delivery.message);
+        reply->delivered_at_ms = view->delivery.state == DELIVERY_DELIVERED ? view->delivery.state_at_ms : 0;
+    }
+}
+
+static void get_reply(struct method_command *method)
+{
+    const struct submission_view *view = &((struct get_method *)method)->view;
+    Xqueue__V1__GetResponse reply = XQUEUE__V1__GET_RESPONSE__INIT;
+    Xqueue__V1__Result result = XQUEUE__V1__RESULT__INIT;
+    get_fill(&reply, view, clock_now_ms(method_service(method->call)->clock));
+    if (view->has_content) {
+        reply.submission = contract_submission(&view->content);
+        reply.submission->id = reply.submission_id;
+        reply.submission->queue = reply.queue;
+        reply.submission->submitted_at_ms = reply.submitted_at_ms;
+    }
+    if (view->has_result) {
+        result.body = contract_bytes(view->result.body, view->result.body_length);
+        result.attempt = (uint32_t)view->result.attempt;
+        result.generation = (uint32_t)view->result.generation;
+        result.grader = contract_text(view->result.grader);
+        result.completed_at_ms = view->result.completed_at_ms;
+        reply.result = &result;
+    }
+    rpc_server_call_reply(method->call, &reply.base);
+    contract_submission_destroy(reply.submission);
+}
+
+static void get_finish(struct method_command *method)
+{
+    submission_view_finish(&((struct get_method *)method)->view);
+}
+
+static const struct method_steps get_steps = {
+    .size = sizeof(struct get_method),
+    .perform = get_perform,
+    .reply = get_reply,
+    .finish = get_finish,
+};
+
+static void on_get(struct rpc_server_call *call, struct rpc_message *message)
+{
+    method_start(call, message, &get_steps);
+}
+
+/* ---- GetQueue, ListQueues ---- */
+
+struct get_queue_method {
+    struct method_command base;
+    const char *queue; /* borrowed from the configuration */
+    int64_t ready_count;
+    int64_t leased_count;
+    int64_t delayed_count;
+};
+
+static enum status get_queue_perform(struct method_command *method, struct queues *queues)
+{
+    struct get_queue_method *get = (struct get_queue_method *)method;
+    const Xqueue__V1__GetQueueRequest *request = (const Xqueue__V1__GetQueueRequest *)rpc_message_body(method->message);
+    struct queue *queue = NULL;
+    enum status status = queues_find_named(queues, request->queue, &queue, &method->error);
+    if (status == STATUS_OK) {
+        get->queue = queue->settings->name;
+        get->ready_count = queue->ready_count;
+        get->leased_count = queue->leased_count;
+        get->delayed_count = queue->delayed_count;
+    }
+    return status;
+}
+
+static void get_queue_reply(struct method_command *method)
+{
+    const struct get_queue_method *get = (const struct get_queue_method *)method;
+    Xqueue__V1__GetQueueResponse reply = XQUEUE__V1__GET_QUEUE_RESPONSE__INIT;
+    reply.queue = contract_text(get->queue);
+    reply.ready_count = (uint64_t)get->ready_count;
+    reply.leased_count = (uint64_t)get->leased_count;
+    reply.delayed_count = (uint64_t)get->delayed_count;
+    rpc_server_call_reply(method->call, &reply.base);
+}
+
+static const struct method_steps get_queue_steps = {
+    .size = sizeof(struct get_queue_method),
+    .perform = get_queue_perform,
+    .reply = get_queue_reply,
+};
+
+static void on_get_queue(struct rpc_server_call *call, struct rpc_message *message)
+{
+    method_start(call, message, &get_queue_steps);
+}
+
+/* The configuration does not change: no need to ask the engine. */
+static void on_list_queues(struct rpc_server_call *call, struct rpc_message *message)
+{
+    const struct config *config = method_service(call)->config;
+    char **names = memory_allocate_array(config->queue_count, sizeof *names);
+    for (size_t i = 0; i < config->queue_count; i++) {
+        names[i] = config->queues[i].name;
+    }
+    Xqueue__V1__ListQueuesResponse reply = XQUEUE__V1__LIST_QUEUES_RESPONSE__INIT;
+    reply.queues = names;
+    reply.n_queues = config->queue_count;
+    rpc_server_call_reply(call, &reply.base);
+    memory_free(names);
+    rpc_message_free(message);
+}
+
+const struct rpc_method submissions_methods[] = {
+    {.path = "/xqueue.v1.Submissions/Submit",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__submit_request__descriptor,
+     .on_message = on_submit,
+     .role = METHOD_SUBMIT},
+    {.path = "/xqueue.v1.Submissions/Get",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__get_request__descriptor,
+     .on_message = on_get,
+     .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/GetQueue",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__get_queue_request__descriptor,
+     .on_message = on_get_queue,
+     .role = METHOD_ANYBODY},
+    {.path = "/xqueue.v1.Submissions/ListQueues",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__list_queues_request__descriptor,
+     .on_message = on_list_queues,
+     .role = METHOD_ANYBODY},
+    {.path = "/xqueue.v1.Submissions/List", .kind = RPC_UNARY, .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/Cancel", .kind = RPC_UNARY, .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/Watch", .kind = RPC_SERVER_STREAM, .role = METHOD_SUBMIT_OR_ADMIN},
+    {0},
+};

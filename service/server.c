@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/server.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/rpc/rpc_server_call.h"
+#include "service/methods/health.h"
+#include "service/methods/method.h"
+#include "service/methods/methods.h"
+#include "service/store/store.h"
+
+struct server {
+    struct server_options options;
+    struct service service; /* what methods see */
+    struct store *store;
+    struct queues *queues;
+    struct rpc_loop *loop;
+    struct rpc_method *methods; /* owned */
+    struct rpc_server *rpc;
+    bool stopped;
+};
+
+static enum status server_open_store(struct server *server, struct error *error)
+{
+    const struct config *config = server->options.config;
+    enum status status = store_open(config->service.database, &server->store, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    int64_t now_ms = clock_now_ms(server->options.clock);
+    status = queues_create(config, server->store, now_ms, &server->queues, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint8_t identity[16];
+    store_identity(server->store, identity);
+    server->service.access = access_create(config, server->options.clock, identity);
+    status = access_load(server->service.access, server->store);
+    if (status != STATUS_OK) {
+        return error_set(error, status, NULL, "cannot read the sessions: %s", store_error_text(server->store));
+    }
+    return STATUS_OK;
+}
+
+static enum status server_start_threads(struct server *server, struct error *error)
+{
+    struct engine_options options = {
+        .clock = server->options.clock,
+        .store = server->store,
+        .queues = server->queues,
+        .commands_max = server->options.config->service.commands_max,
+        .on_storage_failure = server->options.on_storage_failure,
+        .context = server->options.context,
+    };
+    server->service.engine = engine_create(&options);
+    server->service.passwords = password_checker_create(server->service.access);
+    server->loop = rpc_loop_create("rpc");
+    if (!server->service.engine || !server->service.passwords || !server->loop) {
+        return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot start a thread");
+    }
+    return STATUS_OK;
+}
+
+static enum status server_listen(struct server *server, struct error *error)
+{
+    const struct config_service *config = &server->options.config->service;
+    server->service.health = health_create();
+    server->methods = methods_join();
+    struct rpc_server_options options = {
+        .listeners = (const char *const *)config->listen.items,
+        .listener_count = config->listen.count,
+        .message_bytes_max = server->service.message_bytes_max,
+        .authorise = method_authorise,
+        .context = &server->service,
+    };
+    enum status status = rpc_server_create(server->loop, server->methods, &options, &server->rpc, error);
+    if (status == STATUS_OK) {
+        health_set_serving(server->service.health, true);
+    }
+    return status;
+}
+
+enum status server_create(const struct server_options *options, struct server **out_server, struct error *error)
+{
+    struct server *server = MEMORY_NEW(struct server);
+    server->options = *options;
+    server->service.config = options->config;
+    server->service.clock = options->clock;
+    server->service.message_bytes_max = RPC_MESSAGE_BYTES_DEFAULT;
+    enum status status = server_open_store(server, error);
+    if (status == STATUS_OK) {
+        status = server_start_threads(server, error);
+    }
+    if (status == STATUS_OK) {
+        status = server_listen(server, error);
+    }
+    if (status != STATUS_OK) {
+        server_destroy(server);
+        return status;
+    }
+    *out_server = server;
+    return STATUS_OK;
+}
+
+int server_port(const struct server *server, size_t index)
+{
+    return rpc_server_port(server->rpc, index);
+}
+
+/* ---- stopping ---- */
+
+static enum engine_step server_stop_run(struct engine_command *command, struct queues *queues)
+{
+    (void)command;
+    queues_stop(queues);
+    return ENGINE_DONE;
+}
+
+static void server_stop_done(struct engine_command *command, enum status committed, const struct error *error)
+{
+    (void)committed; /* nothing of it is in the store */
+    (void)error;
+    memory_free(command);
+}
+
+static void server_tell_graders(struct server *server)
+{
+    struct engine_command *command = MEMORY_NEW(struct engine_command);
+    command->run = server_stop_run;
+    command->done = server_stop_done;
+    engine_submit_ending(server->service.engine, command);
+}
+
+void server_stop(struct server *server)
+{
+    if (server->stopped) {
+        return;
+    }
+    server->stopped = true;
+    if (server->rpc) {
+        health_set_serving(server->service.health, false);
+        rpc_server_refuse(server->rpc);
+        server_tell_graders(server);
+        rpc_server_stop(server->rpc, server->options.config->service.drain_ms);
+    }
+}
+
+void server_hurry(struct server *server)
+{
+    if (server->rpc) {
+        rpc_server_abort_stop(server->rpc);
+    }
+}
+
+void server_destroy(struct server *server)
+{
+    if (!server) {
+        return;
+    }
+    server_stop(server);
+    /* Whoever may still answer calls ends before the loop that carries the answers. */
+    password_checker_destroy(server->service.passwords);
+    engine_destroy(server->service.engine);
+    rpc_server_destroy(server->rpc);
+    rpc_loop_destroy(server->loop);
+    memory_free(server->methods);
+    health_destroy(server->service.health);
+    access_destroy(server->service.access);
+    queues_destroy(server->queues);
+    store_close(server->store);
+    memory_free(server);
+}
