@@ -11,8 +11,6 @@
 
 enum {
     QUEUE_NAME_BYTES_MAX = 128, // the contract's bound of a queue's name
-    // str() of a header makes at most 5 bytes out of one ("1e15," becomes "1000000000000000.0, "): never cut by the buffer.
-    STR_GROWTH = 5,
     DECIMAL = 10,
 };
 
@@ -41,7 +39,9 @@ static enum status parse_object(struct span header, enum legacy_text text, struc
 static void set_queue(struct legacy_submit_header *header, const struct python_json *value)
 {
     struct text whole;
-    text_init(&whole, (size_t)LEGACY_HEADER_BYTES_MAX * STR_GROWTH);
+    // What does not fit is dropped from some append on. Nothing is appended at once that is longer than value's own text or an
+    // integer, so the part that counts is always there.
+    text_init(&whole, value->text.length + LEGACY_HEADER_QUEUE_BYTES_MAX + PYTHON_JSON_DIGITS_MAX);
     python_json_append_str(&whole, value);
     if (whole.length > LEGACY_HEADER_QUEUE_BYTES_MAX) {
         struct text cut;

@@ -248,6 +248,23 @@ static enum status hold(struct multipart *parser, char byte)
     return status;
 }
 
+// How many bytes there are before what may be, or become, a delimiter.
+static size_t plain_run(const struct multipart *parser, const char *bytes, size_t length)
+{
+    size_t at = 0;
+    while (at < length) {
+        const char *next = memchr(bytes + at, '\r', length - at);
+        if (!next)
+            return length;
+        at = (size_t)(next - bytes);
+        size_t left = length - at;
+        if (memcmp(next, parser->delimiter, left < parser->delimiter_length ? left : parser->delimiter_length) == 0)
+            return at;
+        at++;
+    }
+    return length;
+}
+
 // Takes bytes of the preamble or of a part's data, up to where the state changes. *out_used: how many.
 static enum status take_data(struct multipart *parser, const char *bytes, size_t length, size_t *out_used)
 {
@@ -255,14 +272,20 @@ static enum status take_data(struct multipart *parser, const char *bytes, size_t
     size_t used = 0;
     enum status status = STATUS_OK;
     while (used < length && status == STATUS_OK && parser->state == state) {
-        if (parser->held_length > 0 || bytes[used] == '\r') {
+        size_t run = parser->held_length > 0 ? 0 : plain_run(parser, bytes + used, length - used);
+        if (run > 0) {
+            status = send_data(parser, bytes + used, run);
+            used += run;
+        } else {
+            size_t before = parser->held_length;
             status = hold(parser, bytes[used++]);
-            continue;
+            // Something was released, and what is left came with these bytes: look at it there again, runs are faster than
+            // bytes.
+            if (parser->held_length <= before && parser->held_length <= used && parser->state == state) {
+                used -= parser->held_length;
+                parser->held_length = 0;
+            }
         }
-        const char *next = memchr(bytes + used, '\r', length - used);
-        size_t run = next ? (size_t)(next - bytes) - used : length - used;
-        status = send_data(parser, bytes + used, run);
-        used += run;
     }
     *out_used = used;
     return status;
