@@ -180,9 +180,22 @@ static enum status call(struct core_client *core, const struct rpc_client_method
     return status;
 }
 
+/* What a client sends as its session may be anything; only this can travel, and be a session. */
+static bool is_token(const char *token)
+{
+    size_t length = 0;
+    for (; token[length] != '\0'; length++) {
+        if (token[length] <= ' ' || token[length] > '~' || length >= TOKEN_MAX - 1)
+            return false;
+    }
+    return length > 0;
+}
+
 enum status core_client_call(struct core_client *core, const struct rpc_client_method *method, const ProtobufCMessage *request,
                              const char *token, struct rpc_message **out_reply, struct error *error)
 {
+    if (token && !is_token(token))
+        return error_set(error, STATUS_UNAUTHENTICATED, NULL, "no such session");
     struct rpc_call_options options = {.bearer = token, .timeout_ms = core->config->rest.core_timeout_ms};
     return call(core, method, request, &options, out_reply, error);
 }

@@ -30,8 +30,9 @@ enum status core_client_create(const struct config *config, struct core_client *
 void core_client_destroy(struct core_client *core);
 
 /*
- * One call on behalf of a client. token: its session, or NULL for calls that need none (Login). Blocks up to
- * config.rest.core_timeout_ms. *out_reply is the caller's (rpc_message_free), set only on STATUS_OK. error: may be NULL.
+ * One call on behalf of a client. token: its session as it sent it (what cannot be one is STATUS_UNAUTHENTICATED without asking
+ * the core), or NULL for calls that need none (Login). Blocks up to config.rest.core_timeout_ms. *out_reply is the caller's
+ * (rpc_message_free), set only on STATUS_OK. error: may be NULL.
  */
 enum status core_client_call(struct core_client *core, const struct rpc_client_method *method, const ProtobufCMessage *request,
                              const char *token, struct rpc_message **out_reply, struct error *error) STATUS_CHECKED;

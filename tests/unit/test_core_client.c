@@ -231,6 +231,10 @@ static void a_call_for_a_client_carries_its_token_alone(void **state)
                      STATUS_UNAUTHENTICATED);
     assert_int_equal(core_client_call(fixture->client, &acknowledge_method, &request.base, "foreign", &reply, NULL),
                      STATUS_UNAUTHENTICATED);
+    assert_int_equal(core_client_call(fixture->client, &acknowledge_method, &request.base, "b\xc3\xa4 d\n", &reply, NULL),
+                     STATUS_UNAUTHENTICATED);
+    assert_int_equal(core_client_call(fixture->client, &acknowledge_method, &request.base, "", &reply, NULL),
+                     STATUS_UNAUTHENTICATED);
     assert_null(reply);
     assert_int_equal(core_client_call(fixture->client, &login_method, &login.base, NULL, &reply, NULL), STATUS_OK);
     rpc_message_free(reply);

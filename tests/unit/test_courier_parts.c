@@ -54,7 +54,7 @@ static void the_longest_header_and_result_of_the_contract_fit(void **state)
         callback_body_write((struct span){header, HEADER_BYTES}, (struct span){result, RESULT_BYTES}, &body, &length);
 
     assert_int_equal(status, STATUS_OK);
-    assert_int_equal(length, strlen("xqueue_header=&xqueue_body=") + 3 * (HEADER_BYTES + RESULT_BYTES));
+    assert_int_equal(length, strlen("xqueue_header=&xqueue_body=") + (size_t)3 * (HEADER_BYTES + RESULT_BYTES));
     memory_free(body);
     memory_free(header);
     memory_free(result);
