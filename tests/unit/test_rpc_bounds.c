@@ -108,8 +108,8 @@ static void a_message_over_the_limit_is_refused(void **state)
     assert_int_equal(watched.status, STATUS_FULL);
     assert_int_equal(world_call(world, &echo_unary_method, "x", NULL, NULL), STATUS_OK);
     world_wait(world, &world->closed, 2);
-    assert_int_equal(world->messages, 1);
-    assert_int_equal(world->half_closed, 0);
+    assert_int_equal(world_get(world, &world->messages), 1);
+    assert_int_equal(world_get(world, &world->half_closed), 0);
 }
 
 /* Sends until the queue is full; how many bytes it took. */
@@ -242,10 +242,10 @@ static void only_one_whole_bearer_token_counts(void **state)
         assert_string_equal(text, cases[i].passes ? "OK \n" : "UNAUTHENTICATED no token for role 7\n");
     }
 
-    assert_int_equal(world->authorised, (int)(sizeof(cases) / sizeof(cases[0])));
+    assert_int_equal(world_get(world, &world->authorised), (int)(sizeof(cases) / sizeof(cases[0])));
     world_wait(world, &world->identities_freed, 3);
-    assert_int_equal(world->messages, 3);
-    assert_int_equal(world->closed, 3);
+    assert_int_equal(world_get(world, &world->messages), 3);
+    assert_int_equal(world_get(world, &world->closed), 3);
 }
 
 int main(void)

@@ -2,6 +2,8 @@
 /* links: xqueue_rpc xqueue_proto */
 #include "tests/support/rpc_world.h"
 
+enum { ROUNDING_MS = 1000 }; /* HTTP/2 carries deadlines in coarse units */
+
 static int setup(void **state)
 {
     static struct world world;
@@ -85,8 +87,8 @@ static void a_thousand_messages_go_both_ways_in_order(void **state)
     assert_int_equal(watched.received, COUNT);
     assert_true(watched.in_order);
     world_wait(world, &world->closed, 1);
-    assert_int_equal(world->opened, 1);
-    assert_int_equal(world->half_closed, 1);
+    assert_int_equal(world_get(world, &world->opened), 1);
+    assert_int_equal(world_get(world, &world->half_closed), 1);
 }
 
 static void every_kind_of_stream_works(void **state)
@@ -137,7 +139,7 @@ static void a_client_that_cancels_closes_the_call(void **state)
     watched_wait_close(&watched);
 
     world_wait(world, &world->closed, 1);
-    assert_int_equal(world->half_closed, 0);
+    assert_int_equal(world_get(world, &world->half_closed), 0);
 }
 
 static void a_held_call_can_be_answered_from_another_thread(void **state)
@@ -238,7 +240,7 @@ static void the_peer_and_the_deadline_are_known(void **state)
 
     assert_int_equal(strncmp(rpc_server_call_peer(call), "ipv4:127.0.0.1:", strlen("ipv4:127.0.0.1:")), 0);
     assert_true(rpc_server_call_time_left_ms(call) == INT64_MAX); /* the stream has none */
-    assert_true(world->time_left_ms > 0 && world->time_left_ms <= WORLD_WAIT_MS);
+    assert_true(world->time_left_ms > 0 && world->time_left_ms <= WORLD_WAIT_MS + ROUNDING_MS);
     rpc_client_stream_cancel(watched.stream);
     watched_wait_close(&watched);
     rpc_server_call_release(call);

@@ -118,7 +118,7 @@ static void running_calls_get_their_replies(void **state)
 
     assert_int_equal(replies.ok, HELD_CALLS);
     assert_int_equal(replies.bytes, (size_t)HELD_CALLS * BIG_REPLY);
-    assert_int_equal(world->closed, HELD_CALLS);
+    assert_int_equal(world_get(world, &world->closed), HELD_CALLS);
     memory_free(big);
 }
 
@@ -185,7 +185,7 @@ static void what_runs_after_the_grace_is_cut(void **state)
     assert_int_equal(replies.ok, 0);
     assert_int_equal(replies.last_status, STATUS_UNAVAILABLE);
     assert_int_equal(watched.status, STATUS_UNAVAILABLE);
-    assert_int_equal(world->closed, 3);
+    assert_int_equal(world_get(world, &world->closed), 3);
 }
 
 static void a_second_signal_ends_the_grace(void **state)
