@@ -218,17 +218,17 @@ static void each_failure_of_the_core_has_its_legacy_reply(void **state)
 {
     static const struct {
         enum status status;
-        const char *reason;
         int http_status;
+        const char *reason;
         const char *reply;
     } cases[] = {
-        {STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", 200, "{\"return_code\": 1, \"content\": \"Submission does not exist\"}"},
-        {STATUS_STALE, "LEASE_STALE", 200, "{\"return_code\": 1, \"content\": \"Incorrect key for submission\"}"},
-        {STATUS_STALE, "LEASE_SUPERSEDED", 200, "{\"return_code\": 0, \"content\": \"\"}"},
-        {STATUS_UNAVAILABLE, "DRAINING", 503,
+        {STATUS_NOT_FOUND, 200, "SUBMISSION_NOT_FOUND", "{\"return_code\": 1, \"content\": \"Submission does not exist\"}"},
+        {STATUS_STALE, 200, "LEASE_STALE", "{\"return_code\": 1, \"content\": \"Incorrect key for submission\"}"},
+        {STATUS_STALE, 200, "LEASE_SUPERSEDED", "{\"return_code\": 0, \"content\": \"\"}"},
+        {STATUS_UNAVAILABLE, 503, "DRAINING",
          "{\"return_code\": 1, \"content\": \"The queue is temporarily unavailable. Please try again.\"}"},
-        {STATUS_DENIED, "", 200, "{\"return_code\": 1, \"content\": \"as the test says\"}"},
-        {STATUS_INTERNAL, "", 500, "{\"return_code\": 1, \"content\": \"The queue failed to handle this request\"}"},
+        {STATUS_DENIED, 200, "", "{\"return_code\": 1, \"content\": \"as the test says\"}"},
+        {STATUS_INTERNAL, 500, "", "{\"return_code\": 1, \"content\": \"The queue failed to handle this request\"}"},
     };
 
     (void)state;
