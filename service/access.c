@@ -3,16 +3,16 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/memory.h"
 #include "base/text.h"
 
 struct open_session {
     struct store_session stored;
     const struct config_user *user; /* borrowed from the configuration */
-    UT_hash_handle hh;
+    struct map_node by_token;
 };
 
 struct access {
@@ -23,7 +23,7 @@ struct access {
 
     /* guarded by mutex */
     pthread_mutex_t mutex;
-    struct open_session *sessions; /* uthash head, by token digest */
+    struct map sessions; /* by token digest; in the order of their opening, so those that ran out stand first */
 };
 
 static int hash_rounds(const char *hash)
@@ -76,12 +76,13 @@ struct access *access_create(const struct config *config, struct clock *clock, c
     }
     access_make_dummy(access);
     pthread_mutex_init(&access->mutex, NULL);
+    map_init(&access->sessions);
     return access;
 }
 
 static void access_forget(struct access *access, struct open_session *session)
 {
-    HASH_DELETE(hh, access->sessions, session);
+    map_remove(&access->sessions, &session->by_token);
     memory_free(session);
 }
 
@@ -90,12 +91,11 @@ void access_destroy(struct access *access)
     if (!access) {
         return;
     }
-    struct open_session *session = NULL;
-    struct open_session *next = NULL;
-    HASH_ITER(hh, access->sessions, session, next)
-    {
-        access_forget(access, session);
+    struct map_node *node = NULL;
+    while ((node = map_first(&access->sessions)) != NULL) {
+        access_forget(access, MAP_OWNER(node, struct open_session, by_token));
     }
+    map_finish(&access->sessions);
     pthread_mutex_destroy(&access->mutex);
     memory_free(access->credential_digests);
     memory_free(access);
@@ -106,6 +106,26 @@ void access_destroy(struct access *access)
 static const uint8_t *access_credential_digest(const struct access *access, const struct config_user *user)
 {
     return access->credential_digests[user - access->config->users];
+}
+
+/* mutex held. */
+static struct open_session *access_find(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES])
+{
+    struct map_node *node = map_find(&access->sessions, token_digest, SECRET_DIGEST_BYTES);
+    return node ? MAP_OWNER(node, struct open_session, by_token) : NULL;
+}
+
+/* mutex held. */
+static void access_forget_expired(struct access *access, int64_t now_ms)
+{
+    struct map_node *node = NULL;
+    while ((node = map_first(&access->sessions)) != NULL) {
+        struct open_session *first = MAP_OWNER(node, struct open_session, by_token);
+        if (first->stored.expires_at_ms > now_ms) {
+            return;
+        }
+        access_forget(access, first);
+    }
 }
 
 void access_open_session(struct access *access, const struct store_session *stored)
@@ -119,22 +139,15 @@ void access_open_session(struct access *access, const struct store_session *stor
     session->user = user;
     int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
-    struct open_session *old = NULL;
-    HASH_REPLACE(hh, access->sessions, stored.token_digest, SECRET_DIGEST_BYTES, session, old);
-    memory_free(old);
-    /* Sessions are kept in the order of their opening, so those that ran out stand first. */
-    struct open_session *first = NULL;
-    while ((first = access->sessions) != NULL && first != session && first->stored.expires_at_ms <= now_ms) {
-        access_forget(access, first);
-    }
+    access_forget_expired(access, now_ms);
+    map_put(&access->sessions, &session->by_token, session->stored.token_digest, SECRET_DIGEST_BYTES);
     pthread_mutex_unlock(&access->mutex);
 }
 
 void access_close_session(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES])
 {
-    struct open_session *session = NULL;
     pthread_mutex_lock(&access->mutex);
-    HASH_FIND(hh, access->sessions, token_digest, SECRET_DIGEST_BYTES, session);
+    struct open_session *session = access_find(access, token_digest);
     if (session) {
         access_forget(access, session);
     }
@@ -196,7 +209,7 @@ enum status access_make_session(struct access *access, const char *user_name, st
         return STATUS_NOT_FOUND;
     }
     pthread_mutex_lock(&access->mutex);
-    bool full = HASH_COUNT(access->sessions) >= ACCESS_SESSIONS_MAX;
+    bool full = map_count(&access->sessions) >= ACCESS_SESSIONS_MAX;
     pthread_mutex_unlock(&access->mutex);
     if (full) {
         return STATUS_FULL;
@@ -224,9 +237,8 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     struct identity identity = {0};
     secret_digest(token, strlen(token), identity.token_digest);
     int64_t now_ms = clock_now_ms(access->clock);
-    struct open_session *session = NULL;
     pthread_mutex_lock(&access->mutex);
-    HASH_FIND(hh, access->sessions, identity.token_digest, SECRET_DIGEST_BYTES, session);
+    struct open_session *session = access_find(access, identity.token_digest);
     bool valid = session && session->stored.expires_at_ms > now_ms;
     if (valid) {
         text_copy(identity.user, sizeof identity.user, session->user->name);

@@ -106,19 +106,20 @@ static bool grading_may_lease(const struct queues *queues, const struct queue *q
     return queue->ready_count > 0 && grader_has_room(grader) && !queues->stopping;
 }
 
-enum status grading_lease(struct queues *queues, struct queue *queue, const char *grader_name, int64_t slots,
-                          struct grant *out_grants, size_t max, size_t *out_count)
+enum status grading_lease(struct queues *queues, struct queue *queue, const struct lease_order *order, struct grant *out_grants,
+                          size_t *out_count)
 {
-    struct grader *grader = graders_find_or_create(&queues->graders, grader_name);
+    struct grader *grader = graders_find_or_create(&queues->graders, order->grader);
     if (!grader->session) {
         int64_t leases_max = queues->graders.leases_max;
-        grader->leases_max = slots > 0 && slots < leases_max ? slots : leases_max;
+        grader->leases_max = order->slots > 0 && order->slots < leases_max ? order->slots : leases_max;
     }
     struct grant_holder holder = {.grader = grader};
     size_t count = 0;
     size_t bytes = 0;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && count < max && bytes < GRADING_LEASE_BYTES_MAX && grading_may_lease(queues, queue, grader)) {
+    while (status == STATUS_OK && count < order->max && bytes < GRADING_LEASE_BYTES_MAX &&
+           grading_may_lease(queues, queue, grader)) {
         status = grading_grant(queues, queue, &holder, &out_grants[count]);
         if (status == STATUS_OK) {
             bytes += out_grants[count].content.body_length + out_grants[count].content.header_length;
@@ -163,7 +164,7 @@ static enum status grading_refuse(const struct lease_facts *facts, struct error 
 static enum status grading_find_held(struct queues *queues, struct lease_name lease, struct store_submission *out_row,
                                      struct error *error)
 {
-    struct lease_facts facts;
+    struct lease_facts facts = {0};
     enum status status = grading_find(queues, lease, out_row, &facts, error);
     if (status == STATUS_OK && !lease_is_held(&facts)) {
         return grading_refuse(&facts, error);
@@ -204,7 +205,7 @@ enum status grading_accept(struct queues *queues, struct lease_name name, struct
     struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
     if (!lease) {
         struct store_submission row;
-        struct lease_facts facts;
+        struct lease_facts facts = {0};
         enum status status = grading_find(queues, name, &row, &facts, error);
         return status == STATUS_OK ? grading_refuse(&facts, error) : status;
     }
@@ -221,7 +222,7 @@ enum status grading_extend(struct queues *queues, struct lease_name name, int64_
     struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
     if (!lease) {
         struct store_submission row;
-        struct lease_facts facts;
+        struct lease_facts facts = {0};
         enum status status = grading_find(queues, name, &row, &facts, error);
         return status == STATUS_OK ? grading_refuse(&facts, error) : status;
     }
@@ -308,7 +309,7 @@ enum status grading_complete(struct queues *queues, struct lease_name lease, str
         return error_set(error, STATUS_INVALID, "RESULT_TOO_LARGE", "a result has at most %d bytes", GRADING_RESULT_BYTES_MAX);
     }
     struct store_submission row;
-    struct lease_facts facts;
+    struct lease_facts facts = {0};
     enum status status = grading_find(queues, lease, &row, &facts, error);
     if (status != STATUS_OK) {
         return status;
@@ -399,7 +400,7 @@ enum status grading_fail(struct queues *queues, struct lease_name lease, struct 
 enum lost_reason grading_lost_reason(struct queues *queues, struct lease_name lease)
 {
     struct store_submission row;
-    struct lease_facts facts;
+    struct lease_facts facts = {0};
     struct error error;
     if (grading_find(queues, lease, &row, &facts, &error) != STATUS_OK || !facts.key_matches) {
         return LOST_STALE;

@@ -26,12 +26,19 @@ enum {
 /* Grants the next ready submission of queue to the session whose turn it is. STATUS_NOT_FOUND: nothing is ready. */
 enum status grading_grant_to_session(struct queues *queues, struct queue *queue, struct work_session *session) STATUS_CHECKED;
 
+/* What a poller asks for. */
+struct lease_order {
+    const char *grader; /* borrowed */
+    int64_t slots;      /* 0 = no bound of the grader's own */
+    size_t max;         /* 1 to GRADING_LEASES_PER_CALL_MAX */
+};
+
 /*
- * Grants up to max submissions to a poller, accepted from the start. *out_count may be 0. The grants are the caller's
- * (grant_finish). slots 0 = no bound of the grader's own.
+ * Grants up to order->max submissions, accepted from the start. *out_count may be 0. The grants are the caller's
+ * (grant_finish), also after an error.
  */
-enum status grading_lease(struct queues *queues, struct queue *queue, const char *grader, int64_t slots,
-                          struct grant *out_grants, size_t max, size_t *out_count) STATUS_CHECKED;
+enum status grading_lease(struct queues *queues, struct queue *queue, const struct lease_order *order, struct grant *out_grants,
+                          size_t *out_count) STATUS_CHECKED;
 
 enum status grading_accept(struct queues *queues, struct lease_name lease, struct error *error) STATUS_CHECKED;
 

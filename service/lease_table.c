@@ -9,18 +9,17 @@
 
 void lease_table_init(struct lease_table *table)
 {
-    table->by_submission = NULL;
+    map_init(&table->by_submission);
     heap_init(&table->due);
 }
 
 void lease_table_finish(struct lease_table *table)
 {
     struct live_lease *lease = NULL;
-    struct live_lease *next = NULL;
-    HASH_ITER(hh, table->by_submission, lease, next)
-    {
+    while ((lease = lease_table_first(table)) != NULL) {
         lease_table_remove(table, lease);
     }
+    map_finish(&table->by_submission);
     heap_finish(&table->due);
 }
 
@@ -28,7 +27,7 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
 {
     assert(lease_table_find(table, lease->submission_id) == NULL);
     struct live_lease *added = memory_copy(lease, sizeof *lease);
-    HASH_ADD(hh, table->by_submission, submission_id, sizeof added->submission_id, added);
+    map_put(&table->by_submission, &added->by_submission, &added->submission_id, sizeof added->submission_id);
     list_append(&added->grader->leases, &added->grader_node);
     lease_table_reschedule(table, added);
     return added;
@@ -36,9 +35,8 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
 
 struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id)
 {
-    struct live_lease *lease = NULL;
-    HASH_FIND(hh, table->by_submission, &submission_id, sizeof submission_id, lease);
-    return lease;
+    struct map_node *node = map_find(&table->by_submission, &submission_id, sizeof submission_id);
+    return node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
 }
 
 struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key)
@@ -52,7 +50,7 @@ struct live_lease *lease_table_find_held(struct lease_table *table, int64_t subm
 
 void lease_table_remove(struct lease_table *table, struct live_lease *lease)
 {
-    HASH_DELETE(hh, table->by_submission, lease);
+    map_remove(&table->by_submission, &lease->by_submission);
     heap_remove(&table->due, &lease->due);
     list_remove(&lease->grader->leases, &lease->grader_node);
     memory_free(lease);
@@ -82,10 +80,7 @@ int64_t lease_table_next_due_ms(const struct lease_table *table)
 
 void lease_table_give_grace(struct lease_table *table, int64_t now_ms)
 {
-    struct live_lease *lease = NULL;
-    struct live_lease *next = NULL;
-    HASH_ITER(hh, table->by_submission, lease, next)
-    {
+    for (struct live_lease *lease = lease_table_first(table); lease; lease = lease_table_after(table, lease)) {
         const struct config_queue *settings = lease->queue->settings;
         int64_t full_ms = clock_add_ms(now_ms, settings->lease_ms);
         lease->hard_limit_at_ms = lease->hard_limit_at_ms < full_ms ? full_ms : lease->hard_limit_at_ms;
@@ -96,7 +91,19 @@ void lease_table_give_grace(struct lease_table *table, int64_t now_ms)
     }
 }
 
+struct live_lease *lease_table_first(const struct lease_table *table)
+{
+    struct map_node *node = map_first(&table->by_submission);
+    return node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
+}
+
+struct live_lease *lease_table_after(const struct lease_table *table, const struct live_lease *lease)
+{
+    struct map_node *node = map_next(&table->by_submission, &lease->by_submission);
+    return node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
+}
+
 size_t lease_table_count(const struct lease_table *table)
 {
-    return HASH_COUNT(table->by_submission);
+    return map_count(&table->by_submission);
 }

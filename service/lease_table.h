@@ -9,11 +9,10 @@
 #ifndef SERVICE_LEASE_TABLE_H
 #define SERVICE_LEASE_TABLE_H
 
-#include <uthash.h>
-
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/text.h"
 #include "service/rules/lease.h"
 
@@ -41,11 +40,11 @@ struct live_lease {
     int64_t stored_expires_at_ms;
     int64_t hard_limit_at_ms;
     struct heap_node due;
-    UT_hash_handle hh;
+    struct map_node by_submission;
 };
 
 struct lease_table {
-    struct live_lease *by_submission; /* uthash head */
+    struct map by_submission;
     struct heap due;
 };
 
@@ -67,6 +66,9 @@ int64_t lease_table_next_due_ms(const struct lease_table *table); /* INT64_MAX: 
 /* The time that stood still for us shall not count against graders: every lease runs on for its queue's full length at least.
  */
 void lease_table_give_grace(struct lease_table *table, int64_t now_ms);
+/* In no order that matters; NULL at the end. Take the next one before removing lease. */
+struct live_lease *lease_table_first(const struct lease_table *table);
+struct live_lease *lease_table_after(const struct lease_table *table, const struct live_lease *lease);
 size_t lease_table_count(const struct lease_table *table);
 
 #endif

@@ -23,8 +23,8 @@ static enum status queue_init(struct queues *queues, struct queue *queue, const 
     if (status != STATUS_OK) {
         return status;
     }
-    HASH_ADD_KEYPTR(by_name, queues->by_name, settings->name, strlen(settings->name), queue);
-    HASH_ADD(by_id, queues->by_id, id, sizeof queue->id, queue);
+    map_put(&queues->by_name, &queue->by_name, settings->name, strlen(settings->name));
+    map_put(&queues->by_id, &queue->by_id, &queue->id, sizeof queue->id);
     return STATUS_OK;
 }
 
@@ -102,6 +102,8 @@ enum status queues_create(const struct config *config, struct store *store, int6
     queues->now_ms = now_ms;
     queues->count = config->queue_count;
     queues->items = memory_allocate_array(config->queue_count, sizeof *queues->items);
+    map_init(&queues->by_name);
+    map_init(&queues->by_id);
     lease_table_init(&queues->leases);
     graders_init(&queues->graders, config->service.grader_leases_max);
     list_init(&queues->delivery_polls);
@@ -130,8 +132,8 @@ void queues_destroy(struct queues *queues)
     queues_drop_effects(queues);
     lease_table_finish(&queues->leases);
     graders_finish(&queues->graders);
-    HASH_CLEAR(by_name, queues->by_name);
-    HASH_CLEAR(by_id, queues->by_id);
+    map_finish(&queues->by_name);
+    map_finish(&queues->by_id);
     heap_finish(&queues->parked);
     heap_finish(&queues->session_timers);
     memory_free(queues->items);
@@ -140,16 +142,14 @@ void queues_destroy(struct queues *queues)
 
 struct queue *queues_find(struct queues *queues, const char *name)
 {
-    struct queue *queue = NULL;
-    HASH_FIND(by_name, queues->by_name, name, strlen(name), queue);
-    return queue;
+    struct map_node *node = map_find(&queues->by_name, name, strlen(name));
+    return node ? MAP_OWNER(node, struct queue, by_name) : NULL;
 }
 
 struct queue *queues_find_by_id(struct queues *queues, int64_t id)
 {
-    struct queue *queue = NULL;
-    HASH_FIND(by_id, queues->by_id, &id, sizeof id, queue);
-    return queue;
+    struct map_node *node = map_find(&queues->by_id, &id, sizeof id);
+    return node ? MAP_OWNER(node, struct queue, by_id) : NULL;
 }
 
 enum status queues_find_named(struct queues *queues, const char *name, struct queue **out_queue, struct error *error)
@@ -224,10 +224,9 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
 /* Leases that memory made up in the batch that was rolled back. */
 static enum status queues_drop_unstored_leases(struct queues *queues)
 {
-    struct live_lease *lease = NULL;
     struct live_lease *next = NULL;
-    HASH_ITER(hh, queues->leases.by_submission, lease, next)
-    {
+    for (struct live_lease *lease = lease_table_first(&queues->leases); lease; lease = next) {
+        next = lease_table_after(&queues->leases, lease);
         struct store_submission row;
         enum status status = store_find_submission(queues->store, lease->submission_id, &row);
         if (status != STATUS_OK && status != STATUS_NOT_FOUND) {

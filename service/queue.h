@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "service/engine.h"
 #include "service/grader_link.h"
 #include "service/lease_table.h"
@@ -31,8 +32,8 @@ struct queue {
     int64_t delayed_count;
     struct list waiters; /* of struct waiting_place: graders with credit, next one first */
     struct list polls;   /* parked Lease commands, oldest first */
-    UT_hash_handle by_name;
-    UT_hash_handle by_id;
+    struct map_node by_name;
+    struct map_node by_id;
 };
 
 struct queues {
@@ -43,8 +44,8 @@ struct queues {
     enum status failure;         /* STATUS_OK, or what the store answered: the batch must be rolled back */
     struct queue *items;         /* owned array in the order of the configuration */
     size_t count;
-    struct queue *by_name; /* uthash heads */
-    struct queue *by_id;
+    struct map by_name;
+    struct map by_id;
     struct lease_table leases;
     struct graders graders;
     struct list delivery_polls;  /* parked Deliveries.Lease commands */

@@ -10,26 +10,24 @@
 
 void graders_init(struct graders *graders, int64_t leases_max)
 {
-    graders->by_name = NULL;
+    map_init(&graders->by_name);
     graders->leases_max = leases_max;
 }
 
 void graders_finish(struct graders *graders)
 {
-    struct grader *grader = NULL;
-    struct grader *next = NULL;
-    HASH_ITER(hh, graders->by_name, grader, next)
-    {
-        HASH_DEL(graders->by_name, grader);
-        memory_free(grader);
+    struct map_node *node = NULL;
+    while ((node = map_first(&graders->by_name)) != NULL) {
+        map_remove(&graders->by_name, node);
+        memory_free(MAP_OWNER(node, struct grader, by_name));
     }
+    map_finish(&graders->by_name);
 }
 
 struct grader *graders_find(struct graders *graders, const char *name)
 {
-    struct grader *grader = NULL;
-    HASH_FIND_STR(graders->by_name, name, grader);
-    return grader;
+    struct map_node *node = map_find(&graders->by_name, name, strlen(name));
+    return node ? MAP_OWNER(node, struct grader, by_name) : NULL;
 }
 
 struct grader *graders_find_or_create(struct graders *graders, const char *name)
@@ -42,7 +40,7 @@ struct grader *graders_find_or_create(struct graders *graders, const char *name)
     text_copy(grader->name, sizeof grader->name, name);
     list_init(&grader->leases);
     grader->leases_max = graders->leases_max;
-    HASH_ADD_STR(graders->by_name, name, grader);
+    map_put(&graders->by_name, &grader->by_name, grader->name, strlen(grader->name));
     return grader;
 }
 
@@ -51,7 +49,7 @@ void graders_forget_idle(struct graders *graders, struct grader *grader)
     if (grader->session || !list_is_empty(&grader->leases)) {
         return;
     }
-    HASH_DEL(graders->by_name, grader);
+    map_remove(&graders->by_name, &grader->by_name);
     memory_free(grader);
 }
 

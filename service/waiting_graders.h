@@ -8,9 +8,8 @@
 #ifndef SERVICE_WAITING_GRADERS_H
 #define SERVICE_WAITING_GRADERS_H
 
-#include <uthash.h>
-
 #include "base/list.h"
+#include "base/map.h"
 #include "service/store/store.h"
 
 struct queue;
@@ -22,12 +21,12 @@ struct grader {
     struct list leases;           /* of struct live_lease: its in-flight count */
     struct work_session *session; /* the connected stream, or NULL */
     int64_t leases_max;           /* in-flight limit over all paths */
-    UT_hash_handle hh;
+    struct map_node by_name;
 };
 
 struct graders {
-    struct grader *by_name; /* uthash head */
-    int64_t leases_max;     /* of a grader that names no smaller number */
+    struct map by_name;
+    int64_t leases_max; /* of a grader that names no smaller number */
 };
 
 /* A session's place in one queue's round. Linked while the session can take more. */

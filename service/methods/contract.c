@@ -17,7 +17,7 @@ ProtobufCBinaryData contract_bytes(const void *data, size_t length)
 
 static Xqueue__V1__File **contract_files(const struct store_content *content)
 {
-    Xqueue__V1__File **files = memory_allocate_array(content->file_count, sizeof *files);
+    Xqueue__V1__File **files = memory_allocate_array(content->file_count, sizeof(void *));
     for (size_t i = 0; i < content->file_count; i++) {
         const struct store_file *file = &content->files[i];
         files[i] = MEMORY_NEW(Xqueue__V1__File);
@@ -36,7 +36,7 @@ static Xqueue__V1__File **contract_files(const struct store_content *content)
 
 static Xqueue__V1__Submission__LabelsEntry **contract_labels(const struct store_content *content)
 {
-    Xqueue__V1__Submission__LabelsEntry **labels = memory_allocate_array(content->label_count, sizeof *labels);
+    Xqueue__V1__Submission__LabelsEntry **labels = memory_allocate_array(content->label_count, sizeof(void *));
     for (size_t i = 0; i < content->label_count; i++) {
         labels[i] = MEMORY_NEW(Xqueue__V1__Submission__LabelsEntry);
         xqueue__v1__submission__labels_entry__init(labels[i]);

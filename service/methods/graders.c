@@ -38,8 +38,9 @@ static enum status lease_perform(struct method_command *method, struct queues *q
     if (rpc_server_call_is_over(method->call)) {
         return error_set(&method->error, STATUS_CANCELED, NULL, "the caller is gone");
     }
-    size_t max = request->max == 0 ? 1 : request->max;
-    status = grading_lease(queues, queue, request->grader, request->slots, lease->grants, max, &lease->count);
+    struct lease_order order = {
+        .grader = request->grader, .slots = request->slots, .max = request->max == 0 ? 1 : request->max};
+    status = grading_lease(queues, queue, &order, lease->grants, &lease->count);
     if (status != STATUS_OK || lease->count > 0 || request->wait_ms == 0 || method->command.timed_out || queues->stopping) {
         return status;
     }

@@ -20,7 +20,7 @@ enum {
     STORE_SCHEMA_VERSION = 1,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
-    STORE_BUSY_MS = 5000, /* how long somebody else's transaction (a shell on the file) may hold us up */
+    STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
     /* The log never grows beyond this without a checkpoint of our own, however busy we are: about 160 MiB. */
     STORE_WAL_PAGES_MAX = 40000,
     STORE_WAL_PAGES_RETRY = 4000, /* tried again after so many more when a reader from outside held pages back */

@@ -11,33 +11,30 @@
 #include "base/text.h"
 #include "service/store/store_internal.h"
 
-static void keep_text(struct store *store, int code)
+static void keep_text(struct store *store, int code, int system_error)
 {
-    int system_error = sqlite3_system_errno(store->db);
-    snprintf(store->error_text, sizeof store->error_text, "%s (SQLite %d)", sqlite3_errmsg(store->db), code);
-    if (system_error != 0 && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN)) {
-        size_t length = strlen(store->error_text);
-        snprintf(store->error_text + length, sizeof store->error_text - length, ": %s", strerror(system_error));
-    }
+    int kind = code & 0xff;
+    bool is_system = system_error != 0 && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN);
+    snprintf(store->error_text, sizeof store->error_text, "%s (SQLite %d)%s%s", sqlite3_errmsg(store->db), code,
+             is_system ? ": " : "", is_system ? strerror(system_error) : "");
 }
 
 /*
- * A write that found no space, whichever way the file system says so. Not a sync: after a failed sync nobody knows what is
- * on the disk, whatever the reason was.
+ * A write that found no space, whichever way the file system says so: SQLite itself knows only ENOSPC, and only when writing.
+ * Not a sync: after a failed sync nobody knows what is on the disk, whatever the reason was.
  */
-static bool is_full(struct store *store, int code)
+static bool is_full(int code, int system_error)
 {
     if ((code & 0xff) == SQLITE_FULL)
         return true;
     if (code != SQLITE_IOERR_WRITE && code != SQLITE_IOERR_SHMSIZE)
         return false;
-    int system_error = sqlite3_system_errno(store->db);
     return system_error == ENOSPC || system_error == EDQUOT;
 }
 
-static enum status classify_failure(struct store *store, int code)
+static enum status classify_failure(struct store *store, int code, int system_error)
 {
-    if (is_full(store, code))
+    if (is_full(code, system_error))
         return STATUS_FULL;
     if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY)
         return STATUS_EXISTS;
@@ -58,14 +55,16 @@ static enum status classify_failure(struct store *store, int code)
 
 enum status store_classify(struct store *store, int code)
 {
+    // SQLite forgets it when a commit fails, the only one who keeps it then is the C library.
+    int system_error = errno;
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
         return STATUS_OK;
     // As everywhere in our programs; a half-done transaction is rolled back by the next start.
     if ((code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
         abort();
     store->error_code = code;
-    keep_text(store, code);
-    return classify_failure(store, code);
+    keep_text(store, code, system_error);
+    return classify_failure(store, code, system_error);
 }
 
 enum status store_damaged(struct store *store, const char *what)
