@@ -38,15 +38,19 @@
  *
  * What it never does
  *   It never prints, never exits or aborts your process, installs no signal handler, changes no signal mask of your threads,
- * and calls no setenv. It logs through your callback, one line when a state changes. Without memory it answers
- *   XQUEUE_STATUS_NO_MEMORY. The library's threads have all signals blocked, so your signal handlers run on your threads.
+ * and calls no setenv. (The log lines of gRPC itself, on
+ *   which it stands, are silenced for the whole process.) It logs through your callback, one line when a state changes. Without
+ * memory it answers XQUEUE_STATUS_NO_MEMORY. The library's threads have signals blocked (but for those
+ * that a fault of their own raises), so your signal handlers run on your threads.
  *
  * Fork policy
  *   Do not call fork() in a process that has a grader, unless the child does nothing but call exec (or _exit) at once: the
  *   child has none of the library's threads, and its locks may be held for ever. Start programs with posix_spawn, as
  *   examples/course_grader.c does; what must be set up between fork and exec (limits, a sandbox) is done by a small program
- *   that posix_spawn starts first. All file descriptors of the library are close-on-exec. Fork before xqueue_grader_create if
- *   you want several processes; each then makes a grader of its own.
+ *   that posix_spawn starts first. Programs inherit
+ *   the signal mask of the thread that starts them: reset it with posix_spawnattr_setsigmask. All file descriptors of the
+ * library are close-on-exec. Fork before xqueue_grader_create if you want several processes; each then makes a grader of its
+ * own.
  *
  * Threads
  *   Every function may be called from any thread, except where it says otherwise. Several graders in one process do not
@@ -277,7 +281,7 @@ XQUEUE_API const char *xqueue_submission_queue(const struct xqueue_submission *s
 XQUEUE_API uint32_t xqueue_submission_attempt(const struct xqueue_submission *submission);
 /* What the submitter wrote for itself; opaque bytes, up to 65,536. *out_length (may be NULL): their number. */
 XQUEUE_API const void *xqueue_submission_header(const struct xqueue_submission *submission, size_t *out_length);
-/* What the student handed in, as the LMS wrapped it; opaque bytes, up to 3,145,728. A NUL that is not counted follows them. */
+/* What the student handed in, as the LMS wrapped it; opaque bytes, up to 3,145,728. */
 XQUEUE_API const void *xqueue_submission_body(const struct xqueue_submission *submission, size_t *out_length);
 /* The value of a label that the submission asks for, or NULL when it has none of that key. */
 XQUEUE_API const char *xqueue_submission_label(const struct xqueue_submission *submission, const char *key);
