@@ -55,6 +55,7 @@ struct courier {
     /* guarded by lock */
     struct list held;
     struct lms_health health;
+    int64_t crowded_until_ms;
     bool stopping;
     bool stopped;
     bool leasing; /* a Lease call is on its way */
@@ -120,6 +121,16 @@ static void report_of(const struct delivery *delivery, struct courier_report *ou
     memcpy(out_report->delivery_key, delivery->key, sizeof(out_report->delivery_key));
 }
 
+/* No place came free in time. Returns when the core may hand the delivery out again: later if its LMS is failing. */
+static int64_t note_crowd(struct courier *courier, const char *origin)
+{
+    pthread_mutex_lock(&courier->lock);
+    bool failing = lms_health_is_failing(&courier->health, origin);
+    courier->crowded_until_ms = clock_now_ms(clock_system()) + COURIER_CROWDED_PAUSE_MS;
+    pthread_mutex_unlock(&courier->lock);
+    return failing ? COURIER_FAILING_RETRY_MS : COURIER_PLACE_RETRY_MS;
+}
+
 /* Poster's thread. */
 static void on_posted(void *context, const struct http_post_result *result)
 {
@@ -129,7 +140,8 @@ static void on_posted(void *context, const struct http_post_result *result)
     if (result->status == STATUS_OK)
         report.kind = COURIER_REPORT_ACKNOWLEDGE;
     report.uncounted = result->status == STATUS_FULL || result->status == STATUS_CANCELED;
-    report.retry_after_ms = result->status == STATUS_FULL ? COURIER_PLACE_RETRY_MS : result->retry_after_ms;
+    report.retry_after_ms =
+        result->status == STATUS_FULL ? note_crowd(delivery->courier, result->origin) : result->retry_after_ms;
     memcpy(report.message, result->text, sizeof(report.message));
     log_outcome(delivery, result);
     courier_reports_send(delivery->courier->reports, &report, delivery);
@@ -142,7 +154,8 @@ static void fail_untried(struct delivery *delivery, enum status status, const st
     report_of(delivery, &report);
     report.permanent = status == STATUS_INVALID || status == STATUS_DENIED;
     report.uncounted = status == STATUS_FULL || status == STATUS_CANCELED || status == STATUS_NO_MEMORY;
-    report.retry_after_ms = report.uncounted ? COURIER_PLACE_RETRY_MS : 0;
+    if (report.uncounted)
+        report.retry_after_ms = note_crowd(delivery->courier, "");
     (void)text_copy(report.message, sizeof(report.message), error->text);
     log_event(LOG_WARN, "delivery_failed", LOG_INT("submission", (int64_t)delivery->submission_id),
               LOG_TEXT("status", status_name(status)), LOG_INT("http", 0), LOG_INT("attempt", delivery->attempt),
@@ -177,11 +190,20 @@ static enum status write_body(const Xqueue__V1__Delivery *leased, struct http_po
     return STATUS_OK;
 }
 
-/* A post must be over before the lease is, or the core would have it posted a second time. */
-static int64_t place_wait_ms(const struct courier *courier, int64_t lease_ms)
+/*
+ * How long a post may wait for a place. It must be over before the lease is, or the core would have it posted a second time.
+ * And posts to an LMS that is failing do not wait: they would hold the places that other LMSs need.
+ */
+static int64_t place_wait_ms(struct courier *courier, const Xqueue__V1__Delivery *leased)
 {
-    int64_t spare_ms = lease_ms - courier->config->callbacks.timeout_ms - COURIER_REPORT_MARGIN_MS;
-    if (spare_ms < 0)
+    char origin[URL_ORIGIN_MAX];
+    int64_t spare_ms = leased->lease_ms - courier->config->callbacks.timeout_ms - COURIER_REPORT_MARGIN_MS;
+    if (spare_ms < 0 || url_origin(span_of(leased->callback_url), origin, NULL) != STATUS_OK)
+        return 0;
+    pthread_mutex_lock(&courier->lock);
+    bool failing = lms_health_is_failing(&courier->health, origin);
+    pthread_mutex_unlock(&courier->lock);
+    if (failing)
         return 0;
     return spare_ms < COURIER_PLACE_WAIT_MS ? spare_ms : COURIER_PLACE_WAIT_MS;
 }
@@ -191,7 +213,7 @@ static enum status post(struct delivery *delivery, const Xqueue__V1__Delivery *l
     struct courier *courier = delivery->courier;
     struct http_post request = {.url = leased->callback_url,
                                 .content_type = CALLBACK_BODY_CONTENT_TYPE,
-                                .start_within_ms = place_wait_ms(courier, leased->lease_ms)};
+                                .start_within_ms = place_wait_ms(courier, leased)};
     enum status status = write_body(leased, &request, error);
     if (status != STATUS_OK)
         return status;
@@ -331,6 +353,8 @@ static size_t wait_for_places(struct courier *courier, int64_t not_before_ms)
     size_t free_places = 0;
     pthread_mutex_lock(&courier->lock);
     while (!courier->stopping && free_places == 0) {
+        if (not_before_ms < courier->crowded_until_ms)
+            not_before_ms = courier->crowded_until_ms;
         bool too_early = clock_now_ms(clock_system()) < not_before_ms;
         if (!too_early && courier->held.count < places_max && courier_reports_retrying(courier->reports) == 0)
             free_places = places_max - courier->held.count;

@@ -23,14 +23,16 @@
 #include "rest-adapter/core_client.h"
 
 enum {
-    COURIER_LEASE_MAX = 16,          /* deliveries in one reply: with the longest bodies it stays below RPC_MESSAGE_BYTES_MAX */
-    COURIER_WAIT_MS = 20000,         /* long poll */
-    COURIER_PAUSE_MS = 100,          /* after the first failed lease, doubling */
-    COURIER_PAUSE_MS_MAX = 2000,     /* a core that is back is found within that */
-    COURIER_PLACE_WAIT_MS = 5000,    /* of a post for a place of its origin, so that one LMS that hangs does not hold all */
-    COURIER_PLACE_RETRY_MS = 2000,   /* for those that got none */
-    COURIER_REPORT_MARGIN_MS = 1000, /* of a lease, for the report */
-    COURIER_STOP_REPORT_MS = 2000,   /* for the last reports when stopping */
+    COURIER_LEASE_MAX = 16,        /* deliveries in one reply: with the longest bodies it stays below RPC_MESSAGE_BYTES_MAX */
+    COURIER_WAIT_MS = 20000,       /* long poll */
+    COURIER_PAUSE_MS = 100,        /* after the first failed lease, doubling */
+    COURIER_PAUSE_MS_MAX = 2000,   /* a core that is back is found within that */
+    COURIER_PLACE_WAIT_MS = 5000,  /* of a post for a place of its origin; one whose LMS is failing does not wait */
+    COURIER_PLACE_RETRY_MS = 2000, /* for those that got none, */
+    COURIER_FAILING_RETRY_MS = 10000, /* and whose LMS is failing */
+    COURIER_CROWDED_PAUSE_MS = 100,   /* of leasing, after one got none: the core may hand it out again at once */
+    COURIER_REPORT_MARGIN_MS = 1000,  /* of a lease, for the report */
+    COURIER_STOP_REPORT_MS = 2000,    /* for the last reports when stopping */
 };
 
 struct courier;

@@ -38,6 +38,11 @@ void lms_health_finish(struct lms_health *health)
         forget(health, LIST_OWNER(list_first(&health->failing), struct failing_origin, node));
 }
 
+bool lms_health_is_failing(const struct lms_health *health, const char *origin)
+{
+    return find(health, origin) != NULL;
+}
+
 bool lms_health_failed(struct lms_health *health, const char *origin)
 {
     if (find(health, origin))

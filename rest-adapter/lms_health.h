@@ -24,6 +24,8 @@ struct lms_health {
 void lms_health_init(struct lms_health *health);
 void lms_health_finish(struct lms_health *health);
 
+bool lms_health_is_failing(const struct lms_health *health, const char *origin);
+
 /* Returns true the first time since the origin was last well: to be logged. */
 bool lms_health_failed(struct lms_health *health, const char *origin);
 

@@ -219,6 +219,26 @@ static void one_lms_that_hangs_does_not_stop_another(void **state)
     fake_lms_destroy(other);
 }
 
+static void an_lms_that_is_failing_holds_no_places_in_waiting(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_lms_script_path(fixture->lms, "/down", &(struct fake_lms_script){.http_status = 500});
+    fake_lms_script_path(fixture->lms, "/hang", &(struct fake_lms_script){.kind = FAKE_LMS_HANG});
+    courier_starts(fixture);
+    core_has_for_lms(fixture, 1, "/down");
+    assert_false(core_is_told(fixture, 0).uncounted);
+
+    for (uint64_t i = 10; i < 15; i++)
+        core_has_for_lms(fixture, i, "/hang"); // one more than the LMS may have at one time
+    struct fake_core_report report = core_is_told(fixture, 1);
+
+    assert_true(report.uncounted);
+    assert_int_equal(report.retry_after_ms, COURIER_FAILING_RETRY_MS);
+    assert_true(fake_lms_wait_for_path(fixture->lms, "/hang", 4, PATIENCE_MS));
+    assert_int_equal(fake_core_report_count(fixture->core), 2);
+    fake_lms_release(fixture->lms);
+}
+
 /* ---- the core goes away ---- */
 
 static void an_acknowledgement_outlasts_a_restart_of_the_core(void **state)
@@ -374,6 +394,7 @@ int main(void)
         CASE(a_url_that_cannot_be_used_fails_for_good),
         CASE(no_more_is_leased_than_there_are_places),
         CASE(one_lms_that_hangs_does_not_stop_another),
+        CASE(an_lms_that_is_failing_holds_no_places_in_waiting),
         CASE(an_acknowledgement_outlasts_a_restart_of_the_core),
         CASE(a_report_that_is_refused_for_now_is_told_again_and_nothing_leased_meanwhile),
         CASE(a_report_that_is_refused_for_good_is_dropped),

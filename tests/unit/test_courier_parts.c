@@ -94,6 +94,8 @@ static void an_lms_is_news_when_it_falls_and_when_it_stands_up(void **state)
     assert_false(lms_health_answered(&health, "https://a"));
     assert_true(lms_health_failed(&health, "https://a"));
     assert_false(lms_health_failed(&health, "https://a"));
+    assert_true(lms_health_is_failing(&health, "https://a"));
+    assert_false(lms_health_is_failing(&health, "https://b"));
     assert_true(lms_health_failed(&health, "https://b"));
     assert_true(lms_health_answered(&health, "https://a"));
     assert_false(lms_health_answered(&health, "https://a"));
