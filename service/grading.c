@@ -357,11 +357,9 @@ enum status grading_end(struct queues *queues, struct store_submission *row, enu
     return status;
 }
 
-static enum status grading_fail_transient(struct queues *queues, struct store_submission *row, struct grading_failure *failure)
+static enum status grading_fail_transient(struct queues *queues, const struct config_queue *settings,
+                                          struct store_submission *row, struct grading_failure *failure)
 {
-    const struct queue *queue = queues_find_by_id(queues, row->queue_id);
-    assert(queue != NULL); /* a live lease keeps to a configured queue */
-    const struct config_queue *settings = queue->settings;
     row->failures++;
     if (row->failures >= settings->attempts_max) {
         failure->out_state = SUBMISSION_DEAD;
@@ -394,7 +392,11 @@ enum status grading_fail(struct queues *queues, struct lease_name lease, struct 
         failure->out_state = SUBMISSION_UNGRADABLE;
         return grading_end(queues, &row, SUBMISSION_UNGRADABLE, 0);
     }
-    return grading_fail_transient(queues, &row, failure);
+    const struct queue *queue = queues_find_by_id(queues, row.queue_id);
+    if (!queue) {
+        return error_set(error, STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", "the submission's queue is not configured any more");
+    }
+    return grading_fail_transient(queues, queue->settings, &row, failure);
 }
 
 enum lost_reason grading_lost_reason(struct queues *queues, struct lease_name lease)
