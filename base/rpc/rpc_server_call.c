@@ -10,182 +10,9 @@
 
 #include "base/memory.h"
 #include "base/rpc/rpc_server_internal.h"
-#include "base/rpc/rpc_status.h"
 
 #define BEARER_KEY    "authorization"
 #define BEARER_SCHEME "Bearer "
-
-enum { SEND_OPS_MAX = 3 };
-
-struct rpc_server_call {
-    _Atomic int references;
-    struct rpc_server *server; /* not after the call's end */
-    const struct rpc_method *method;
-    void *context;
-    struct rpc_call_limits limits;
-    gpr_timespec deadline;
-    const char *bearer; /* during authorise only */
-    void *identity;     /* owned, by destroy_identity */
-    void (*destroy_identity)(void *identity);
-    void *data;
-
-    /* loop thread only */
-    bool accepted; /* counted as a running call */
-    bool reached;  /* its method's handler has seen it */
-    int cancelled;
-    grpc_byte_buffer *received;
-
-    struct rpc_event on_closed;
-    struct rpc_event on_received;
-    struct rpc_event on_sent;
-    struct rpc_timer stall;
-
-    pthread_mutex_t lock;
-    /* guarded by lock */
-    grpc_call *core; /* NULL after the call's end */
-    char *peer;      /* owned, by gpr_free */
-    struct rpc_outbox outbox;
-    unsigned pending;      /* batches whose event has not come */
-    bool opened;           /* a stream: initial metadata goes out without waiting for a message */
-    bool metadata_started; /* initial metadata */
-    bool sending;
-    bool receiving;
-    bool received_all;
-    bool finishing; /* finish_* count; nothing more is taken for sending */
-    bool status_started;
-    bool broken; /* a send failed: the peer is gone */
-    bool over;   /* the C core says so; no batch starts any more */
-    enum status finish_status;
-    struct error finish_error;
-};
-
-/* ---- sending ---- */
-
-static void add_status(struct rpc_server_call *call, grpc_op *op, struct rpc_trailers *trailers)
-{
-    rpc_trailers_init(trailers, call->finish_status == STATUS_OK ? NULL : &call->finish_error);
-    op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-    op->data.send_status_from_server.status = (grpc_status_code)rpc_status_to_code(call->finish_status);
-    op->data.send_status_from_server.status_details = &trailers->details;
-    op->data.send_status_from_server.trailing_metadata = trailers->entries;
-    op->data.send_status_from_server.trailing_metadata_count = trailers->count;
-}
-
-/* Starts the next batch of sends, if it is time for one. Lock held. The status goes with the last message, or alone. */
-static void pump(struct rpc_server_call *call)
-{
-    if (call->sending || call->over || call->broken || call->status_started || !(call->opened || call->finishing)) {
-        return;
-    }
-    grpc_op ops[SEND_OPS_MAX];
-    memset(ops, 0, sizeof(ops));
-    size_t count = 0;
-    if (!call->metadata_started) {
-        call->metadata_started = true;
-        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-    }
-    grpc_byte_buffer *message = rpc_outbox_take(&call->outbox);
-    if (message != NULL) {
-        ops[count].op = GRPC_OP_SEND_MESSAGE;
-        ops[count++].data.send_message.send_message = message;
-    }
-    struct rpc_trailers trailers = {.count = 0};
-    const bool last = call->finishing && rpc_outbox_is_empty(&call->outbox);
-    if (last) {
-        call->status_started = true;
-        add_status(call, &ops[count++], &trailers);
-    }
-    if (count == 0) {
-        return;
-    }
-    call->sending = true;
-    call->pending++;
-    const bool started = rpc_start_batch(call->core, ops, count, &call->on_sent);
-    assert(started);
-    grpc_byte_buffer_destroy(message);
-    if (last) {
-        rpc_trailers_finish(&trailers);
-    }
-}
-
-/* Lock held. */
-static bool is_ended(const struct rpc_server_call *call)
-{
-    return call->over || call->broken || call->finishing;
-}
-
-/* Lock held. */
-static void start_finish(struct rpc_server_call *call, enum status status, const struct error *error)
-{
-    call->finishing = true;
-    call->finish_status = status;
-    if (error != NULL) {
-        call->finish_error = *error;
-    }
-    rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
-    pump(call);
-}
-
-void rpc_server_call_reply(struct rpc_server_call *call, const ProtobufCMessage *reply)
-{
-    grpc_byte_buffer *buffer = rpc_buffer_pack(reply);
-    pthread_mutex_lock(&call->lock);
-    if (!is_ended(call)) {
-        if (buffer != NULL && rpc_outbox_append(&call->outbox, buffer, true) == STATUS_OK) {
-            buffer = NULL;
-            start_finish(call, STATUS_OK, NULL);
-        } else {
-            start_finish(call, STATUS_NO_MEMORY, NULL);
-        }
-    }
-    pthread_mutex_unlock(&call->lock);
-    grpc_byte_buffer_destroy(buffer);
-}
-
-void rpc_server_call_finish(struct rpc_server_call *call, enum status status, const struct error *error)
-{
-    pthread_mutex_lock(&call->lock);
-    if (!is_ended(call)) {
-        if (status != STATUS_OK) {
-            rpc_outbox_clear(&call->outbox);
-        }
-        start_finish(call, status, error);
-    }
-    pthread_mutex_unlock(&call->lock);
-}
-
-enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMessage *message)
-{
-    grpc_byte_buffer *buffer = rpc_buffer_pack(message);
-    if (buffer == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    pthread_mutex_lock(&call->lock);
-    assert(call->method->kind != RPC_UNARY);
-    enum status status = STATUS_CANCELED;
-    if (!is_ended(call)) {
-        status = rpc_outbox_append(&call->outbox, buffer, false);
-    }
-    if (status == STATUS_OK) {
-        pump(call);
-    }
-    pthread_mutex_unlock(&call->lock);
-    if (status != STATUS_OK) {
-        grpc_byte_buffer_destroy(buffer);
-    }
-    return status;
-}
-
-/* The peer takes nothing of a finished call: it gets CANCELED instead of the status, or nothing. */
-static void on_stalled(struct rpc_timer *timer)
-{
-    struct rpc_server_call *call = HEAP_OWNER(timer, struct rpc_server_call, stall);
-    pthread_mutex_lock(&call->lock);
-    if (!call->over) {
-        (void)grpc_call_cancel(call->core, NULL);
-    }
-    pthread_mutex_unlock(&call->lock);
-}
 
 /* ---- the end ---- */
 
@@ -207,7 +34,7 @@ static void end(struct rpc_server_call *call)
 }
 
 /* Last thing of each event. Batches start on any thread, but their events come here, so the last one finds nothing pending. */
-static void end_if_over(struct rpc_server_call *call)
+void rpc_server_call_end_if_over(struct rpc_server_call *call)
 {
     pthread_mutex_lock(&call->lock);
     const bool ended = call->over && call->pending == 0;
@@ -215,25 +42,6 @@ static void end_if_over(struct rpc_server_call *call)
     if (ended) {
         end(call);
     }
-}
-
-static void on_sent(struct rpc_event *event, bool ok)
-{
-    struct rpc_server_call *call = LIST_OWNER(event, struct rpc_server_call, on_sent);
-    pthread_mutex_lock(&call->lock);
-    call->sending = false;
-    call->pending--;
-    rpc_outbox_sent(&call->outbox);
-    if (!ok) {
-        call->broken = true;
-        rpc_outbox_clear(&call->outbox);
-    }
-    if (call->finishing && !call->status_started && !call->over && !call->broken) {
-        rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
-    }
-    pump(call);
-    pthread_mutex_unlock(&call->lock);
-    end_if_over(call);
 }
 
 static void on_closed(struct rpc_event *event, bool ok)
@@ -245,7 +53,7 @@ static void on_closed(struct rpc_event *event, bool ok)
     call->pending--;
     rpc_outbox_clear(&call->outbox);
     pthread_mutex_unlock(&call->lock);
-    end_if_over(call);
+    rpc_server_call_end_if_over(call);
 }
 
 /* ---- receiving ---- */
@@ -282,7 +90,7 @@ static void on_received(struct rpc_event *event, bool ok)
     call->pending--;
     call->received_all = buffer == NULL;
     const bool failed = buffer == NULL && (!ok || call->over || grpc_call_failed_before_recv_message(call->core) != 0);
-    const bool wanted = !is_ended(call) && !failed;
+    const bool wanted = !rpc_server_call_is_ended(call) && !failed;
     pthread_mutex_unlock(&call->lock);
     if (wanted && buffer != NULL) {
         deliver(call, buffer);
@@ -290,14 +98,14 @@ static void on_received(struct rpc_event *event, bool ok)
         call->method->on_half_close(call);
     }
     grpc_byte_buffer_destroy(buffer);
-    end_if_over(call);
+    rpc_server_call_end_if_over(call);
 }
 
 void rpc_server_call_receive(struct rpc_server_call *call)
 {
     pthread_mutex_lock(&call->lock);
     assert(call->method->kind == RPC_BIDI_STREAM || call->method->kind == RPC_CLIENT_STREAM);
-    if (!call->receiving && !call->received_all && !is_ended(call)) {
+    if (!call->receiving && !call->received_all && !rpc_server_call_is_ended(call)) {
         grpc_op op;
         memset(&op, 0, sizeof(op));
         op.op = GRPC_OP_RECV_MESSAGE;
@@ -386,8 +194,8 @@ static struct rpc_server_call *create(struct rpc_server *server, const struct rp
     call->deadline = gpr_convert_clock_type(arrival->deadline, GPR_CLOCK_MONOTONIC);
     call->on_closed.on_event = on_closed;
     call->on_received.on_event = on_received;
-    call->on_sent.on_event = on_sent;
-    call->stall.on_due = on_stalled;
+    call->on_sent.on_event = rpc_server_call_on_sent;
+    call->stall.on_due = rpc_server_call_on_stalled;
     pthread_mutex_init(&call->lock, NULL);
     call->core = arrival->call;
     rpc_outbox_init(&call->outbox, call->limits.send_queue_bytes_max);
@@ -413,7 +221,7 @@ static void open_stream(struct rpc_server_call *call)
 {
     pthread_mutex_lock(&call->lock);
     call->opened = true;
-    pump(call);
+    rpc_server_call_pump(call);
     pthread_mutex_unlock(&call->lock);
 }
 
@@ -539,7 +347,7 @@ bool rpc_server_call_is_over(const struct rpc_server_call *call)
     /* The lock is no part of what the caller sees as constant. */
     struct rpc_server_call *mutable_call = (struct rpc_server_call *)(uintptr_t)call;
     pthread_mutex_lock(&mutable_call->lock);
-    const bool ended = is_ended(call);
+    const bool ended = rpc_server_call_is_ended(call);
     pthread_mutex_unlock(&mutable_call->lock);
     return ended;
 }

@@ -45,4 +45,57 @@ struct rpc_loop *rpc_server_loop(const struct rpc_server *server);
 const struct rpc_call_limits *rpc_server_limits(const struct rpc_server *server);
 const struct rpc_server_options *rpc_server_hooks(const struct rpc_server *server); /* authorise and context only */
 
+/* ---- one call; rpc_server_call.c begins and ends it and receives, rpc_server_send.c sends ---- */
+
+struct rpc_server_call {
+    _Atomic int references;
+    struct rpc_server *server; /* not after the call's end */
+    const struct rpc_method *method;
+    void *context;
+    struct rpc_call_limits limits;
+    gpr_timespec deadline;
+    const char *bearer; /* during authorise only */
+    void *identity;     /* owned, by destroy_identity */
+    void (*destroy_identity)(void *identity);
+    void *data;
+
+    /* loop thread only */
+    bool accepted; /* counted as a running call */
+    bool reached;  /* its method's handler has seen it */
+    int cancelled;
+    grpc_byte_buffer *received;
+
+    struct rpc_event on_closed;
+    struct rpc_event on_received;
+    struct rpc_event on_sent;
+    struct rpc_timer stall;
+
+    pthread_mutex_t lock;
+    /* guarded by lock */
+    grpc_call *core; /* NULL after the call's end */
+    char *peer;      /* owned, by gpr_free */
+    struct rpc_outbox outbox;
+    unsigned pending;      /* batches whose event has not come */
+    bool opened;           /* a stream: initial metadata goes out without waiting for a message */
+    bool metadata_started; /* initial metadata */
+    bool sending;
+    bool receiving;
+    bool received_all;
+    bool finishing; /* finish_* count; nothing more is taken for sending */
+    bool status_started;
+    bool broken; /* a send failed: the peer is gone */
+    bool over;   /* the C core says so; no batch starts any more */
+    enum status finish_status;
+    struct error finish_error;
+};
+
+/* Starts the next batch of sends, if it is time for one. Lock held. */
+void rpc_server_call_pump(struct rpc_server_call *call);
+void rpc_server_call_on_sent(struct rpc_event *event, bool ok);
+void rpc_server_call_on_stalled(struct rpc_timer *timer);
+/* Will nothing more be taken for sending, or handed to the handler? Lock held. */
+bool rpc_server_call_is_ended(const struct rpc_server_call *call);
+/* The last thing of each event: ends the call when it is over and this was its last event. Loop thread. */
+void rpc_server_call_end_if_over(struct rpc_server_call *call);
+
 #endif
