@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "rest-adapter/http_form.h"
 #include "xqueue/v1/sessions.pb-c.h"
@@ -33,11 +34,34 @@ static bool is_usable(struct span text, size_t bytes_max)
     return text.length > 0 && text.length <= bytes_max && strlen(text.bytes) == text.length;
 }
 
-/* Asked as the adapter itself, so that the core believes whose guesses these are. */
+/*
+ * Asked as the adapter itself, so that the core believes whose guesses these are. That the adapter cannot log in is not the
+ * client's fault: it is told to come back later.
+ */
+static enum status ask_core(struct endpoint *endpoint, const ProtobufCMessage *request, struct rpc_message **out_reply,
+                            struct error *error)
+{
+    static struct log_once refused;
+    struct core_client *core = endpoint->adapter->core;
+    enum status status = core_client_login_own(core, error);
+
+    if (status == STATUS_UNAUTHENTICATED) {
+        if (log_once_enter(&refused)) {
+            log_event(LOG_ERROR, "own_login_refused", LOG_TEXT("user", endpoint->adapter->config->rest.user));
+        }
+        return error_set(error, STATUS_UNAVAILABLE, NULL, "the adapter cannot log in to the queue");
+    }
+    if (status == STATUS_OK) {
+        (void)log_once_leave(&refused);
+        status = core_client_call_own(core, &login_method, request, endpoint->adapter->config->rest.core_timeout_ms, out_reply,
+                                      error);
+    }
+    return status;
+}
+
 static void log_in(struct endpoint *endpoint, struct span user, struct span password)
 {
     Xqueue__V1__LoginRequest request = XQUEUE__V1__LOGIN_REQUEST__INIT;
-    const struct config_rest *rest = &endpoint->adapter->config->rest;
     struct rpc_message *reply = NULL;
     struct error error = {0};
     enum status status = STATUS_OK;
@@ -45,7 +69,7 @@ static void log_in(struct endpoint *endpoint, struct span user, struct span pass
     request.user = (char *)user.bytes;
     request.password = (char *)password.bytes;
     request.peer = endpoint->client;
-    status = core_client_call_own(endpoint->adapter->core, &login_method, &request.base, rest->core_timeout_ms, &reply, &error);
+    status = ask_core(endpoint, &request.base, &reply, &error);
     if (status != STATUS_OK) {
         endpoint_fail(endpoint, status, &error, (struct span){0});
         return;

@@ -465,6 +465,25 @@ static void a_client_that_hangs_up_in_its_body_harms_nobody(void **state)
     http_answer_finish(&answer);
 }
 
+static void after_many_connections_they_are_still_kept(void **state)
+{
+    struct http_talk talk;
+    struct http_answer answer = {0};
+    char value[64] = "";
+
+    (void)state;
+    for (int i = 0; i < 20 * THREADS; i++) {
+        http_talk_once(&(struct http_ask){.port = port, .method = "GET", .target = "/a", .extra = ""}, &answer);
+    }
+    http_talk_open(&talk, port);
+    http_talk_say(&talk, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(http_talk_receive(&talk, false, &answer), 200);
+    assert_true(http_answer_header(&answer, "Connection", 0, value, sizeof(value)));
+    assert_string_equal(value, "keep-alive");
+    http_answer_finish(&answer);
+    http_talk_close(&talk);
+}
+
 static void *stop_on_a_thread(void *argument)
 {
     (void)argument;
@@ -549,6 +568,7 @@ int main(void)
         cmocka_unit_test(part_of_a_file_is_sent_from_where_it_stands),
         cmocka_unit_test(cors_preflight_is_no_business_of_the_library),
         cmocka_unit_test(slow_and_idle_clients_lock_nobody_out),
+        cmocka_unit_test(after_many_connections_they_are_still_kept),
         cmocka_unit_test(a_client_that_hangs_up_in_its_body_harms_nobody),
         cmocka_unit_test(an_address_that_is_taken_or_malformed_is_a_clear_error),
         cmocka_unit_test(stopping_lets_the_running_requests_finish_and_refuses_new_ones), // ends the server

@@ -147,6 +147,18 @@ static void logout_ends_the_session_and_deletes_the_cookie_only_if_one_came(void
     assert_string_equal(rig.answer.body.bytes, "{\"return_code\": 0, \"content\": \"Goodbye\"}");
 }
 
+static void an_adapter_that_may_not_log_in_blames_itself_not_the_client(void **state)
+{
+    (void)state;
+    rest_rig_stop(&rig);
+    rest_rig_start(&rig);
+    scripted_core_refuse(rig.core, "Login", STATUS_UNAUTHENTICATED, "WRONG_CREDENTIALS");
+
+    assert_int_equal(rest_rig_post(&rig, "/xqueue/login/", "username=lms&password=right"), 503);
+    scripted_core_answer(rig.core, "Login", NULL);
+    assert_int_equal(rest_rig_post(&rig, "/xqueue/login/", "username=lms&password=right"), 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +168,7 @@ int main(void)
         cmocka_unit_test(missing_or_impossible_credentials_never_reach_the_core),
         cmocka_unit_test(a_client_that_guesses_too_often_is_told_to_wait),
         cmocka_unit_test(the_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names),
+        cmocka_unit_test(an_adapter_that_may_not_log_in_blames_itself_not_the_client),
         cmocka_unit_test(logout_ends_the_session_and_deletes_the_cookie_only_if_one_came),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -104,7 +104,6 @@ static void a_session_that_is_over_is_sent_to_the_login_page_and_its_cookie_dele
     (void)state;
     for (size_t i = 0; i < sizeof(cookies) / sizeof(cookies[0]); i++) {
         for (size_t j = 0; j < sizeof(targets) / sizeof(targets[0]); j++) {
-            print_message("%s%s\n", cookies[i], targets[j]);
             assert_int_equal(rest_rig_ask(&rig, "GET", targets[j], cookies[i]), 302);
             assert_non_null(strstr(rest_rig_header(&rig, "Set-Cookie", 0), "sessionid=\"\"; expires=Thu, 01 Jan 1970"));
         }
