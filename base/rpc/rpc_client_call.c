@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/rpc/rpc_client_call.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -217,6 +216,10 @@ struct blocking_call {
 static enum status call_and_wait(const struct blocking_call *call, grpc_byte_buffer *request, struct rpc_message **out_reply,
                                  struct error *error)
 {
+    if (rpc_loop_is_here(call->channel->loop)) {
+        grpc_byte_buffer_destroy(request);
+        return error_set(error, STATUS_WRONG_STATE, NULL, "a blocking call in a callback would wait for itself");
+    }
     struct waiter waiter = {.done = false};
     pthread_mutex_init(&waiter.lock, NULL);
     clock_condition_init(&waiter.done_changed);
@@ -243,7 +246,6 @@ enum status rpc_channel_call(struct rpc_channel *channel, const struct rpc_clien
                              const ProtobufCMessage *request, const struct rpc_call_options *options,
                              struct rpc_message **out_reply, struct error *error)
 {
-    assert(!rpc_loop_is_here(channel->loop)); /* it would wait for itself */
     const struct blocking_call call = {.channel = channel, .method = method, .options = options};
     return call_and_wait(&call, rpc_buffer_pack(request), out_reply, error);
 }
@@ -251,7 +253,6 @@ enum status rpc_channel_call(struct rpc_channel *channel, const struct rpc_clien
 enum status rpc_channel_call_raw(struct rpc_channel *channel, const struct rpc_client_method *method, struct rpc_raw raw,
                                  const struct rpc_call_options *options, struct rpc_message **out_reply, struct error *error)
 {
-    assert(!rpc_loop_is_here(channel->loop));
     const struct blocking_call call = {.channel = channel, .method = method, .options = options};
     return call_and_wait(&call, rpc_buffer_copy(raw.bytes, raw.length), out_reply, error);
 }

@@ -56,7 +56,8 @@ enum status rpc_channel_start(struct rpc_channel *channel, const struct rpc_clie
                               const ProtobufCMessage *request, const struct rpc_call_options *options,
                               rpc_client_on_reply *on_reply, void *context) STATUS_CHECKED;
 
-/* The blocking form. *out_reply is the caller's (rpc_message_free); untouched unless STATUS_OK. error may be NULL. */
+/* The blocking form. *out_reply is the caller's (rpc_message_free); untouched unless STATUS_OK. error may be NULL.
+ * STATUS_WRONG_STATE: on the loop's thread. */
 enum status rpc_channel_call(struct rpc_channel *channel, const struct rpc_client_method *method,
                              const ProtobufCMessage *request, const struct rpc_call_options *options,
                              struct rpc_message **out_reply, struct error *error) STATUS_CHECKED;

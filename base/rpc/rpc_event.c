@@ -74,13 +74,15 @@ static void *poll_queue(void *argument)
     }
 }
 
-/* Signals belong to the program's main thread: the new thread inherits a mask that blocks them all. */
-static bool start_thread(struct rpc_loop *loop)
+/* Signals belong to the program's main thread: the new thread and those of the C core inherit a mask that blocks them all. */
+static bool start_threads(struct rpc_loop *loop)
 {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    grpc_init();
+    loop->queue = grpc_completion_queue_create_for_next(NULL);
     const int failed = pthread_create(&loop->thread, NULL, poll_queue, loop);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return failed == 0;
@@ -104,9 +106,7 @@ struct rpc_loop *rpc_loop_create(const char *thread_name)
     (void)text_copy(loop->name, sizeof(loop->name), thread_name);
     pthread_mutex_init(&loop->lock, NULL);
     heap_init(&loop->timers);
-    grpc_init();
-    loop->queue = grpc_completion_queue_create_for_next(NULL);
-    if (!start_thread(loop)) {
+    if (!start_threads(loop)) {
         grpc_completion_queue_shutdown(loop->queue);
         free_loop(loop);
         return NULL;
@@ -169,4 +169,14 @@ void rpc_log_install(void)
 {
     gpr_set_log_function(log_core_line);
     gpr_set_log_verbosity(log_enabled(LOG_DEBUG) ? GPR_LOG_SEVERITY_INFO : GPR_LOG_SEVERITY_ERROR);
+}
+
+static void drop_core_line(gpr_log_func_args *line)
+{
+    (void)line;
+}
+
+void rpc_log_silence(void)
+{
+    gpr_set_log_function(drop_core_line);
 }

@@ -32,8 +32,12 @@ void rpc_loop_destroy(struct rpc_loop *loop);
 /* Is the caller the loop's thread? For assertions. */
 bool rpc_loop_is_here(const struct rpc_loop *loop);
 
-/* Silences or redirects the C core's own log lines: each becomes a log_event at debug level (errors: warn). Call once, first.
+/* Redirects the C core's own log lines: each becomes a log_event at debug level (errors: warn). For programs; call once, first.
  */
 void rpc_log_install(void);
+
+/* Drops them instead, as a library must that lives in somebody's program: else errors go to standard error. Call once, first.
+ */
+void rpc_log_silence(void);
 
 #endif

@@ -77,6 +77,8 @@ struct rpc_server_options {
 /*
  * Binds and starts. methods end with a NULL path and stay valid while the server lives. STATUS_INVALID: an address is malformed
  * or a method is registered twice; STATUS_UNAVAILABLE: an address cannot be bound (taken, or no permission). Text in error.
+ * Addresses are numeric, because a name may stand for several of which only some can be bound; the folder of a socket must be
+ * there, and the file gets mode 0660. Not from the loop's thread.
  */
 enum status rpc_server_create(struct rpc_loop *loop, const struct rpc_method *methods, const struct rpc_server_options *options,
                               struct rpc_server **out_server, struct error *error) STATUS_CHECKED;
