@@ -13,6 +13,11 @@ struct form_limits http_form_limits(const struct config_rest *config)
                                 .files_max = FORM_FILES_DEFAULT};
 }
 
+int64_t http_form_bytes_max(const struct config_rest *config)
+{
+    return config->form_bytes_max + config->file_bytes_max + HTTP_FORM_OVERHEAD_BYTES_MAX;
+}
+
 bool http_form_is_multipart(const struct http_request *request)
 {
     return request->body_bytes > 0 &&
@@ -40,7 +45,7 @@ static enum status feed_body(const struct http_request *request, struct form_rea
 enum status http_form_read(const struct http_request *request, const struct config_rest *config,
                            const struct form_file_sink *sink, struct form *form, struct error *error)
 {
-    int64_t bytes_max = config->form_bytes_max + config->file_bytes_max + HTTP_FORM_OVERHEAD_BYTES_MAX;
+    int64_t bytes_max = http_form_bytes_max(config);
     struct form_reader *reader = NULL;
     enum status status = form_reader_create(span_of(http_request_header(request, "Content-Type")), form, sink, &reader, error);
 

@@ -17,6 +17,9 @@ enum { HTTP_FORM_OVERHEAD_BYTES_MAX = 4 * 1024 * 1024 }; /* of boundaries, part 
 /* The limits of config for a form. */
 struct form_limits http_form_limits(const struct config_rest *config);
 
+/* No larger body is read: all fields, all files, and HTTP_FORM_OVERHEAD_BYTES_MAX. */
+int64_t http_form_bytes_max(const struct config_rest *config);
+
 /* Is the body of a kind that is read at all, and multipart? Then reading it may fill the disk. */
 bool http_form_is_multipart(const struct http_request *request);
 

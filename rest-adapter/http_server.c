@@ -31,6 +31,7 @@ struct http_server {
     void *context;
     int threads;
     int64_t request_timeout_ms;
+    int64_t drain_bytes_max;
     int ports[CONFIG_LISTENERS_MAX];
     char addresses[CONFIG_LISTENERS_MAX][ADDRESS_BYTES_MAX * 2];
     size_t port_count;
@@ -230,27 +231,35 @@ static bool client_keeps(const struct exchange *exchange)
     return strcmp(exchange->info->http_version, "1.1") == 0;
 }
 
+static bool can_drain(const struct exchange *exchange)
+{
+    return exchange->body_bytes - exchange->body_read <= exchange->server->drain_bytes_max;
+}
+
 static bool may_keep(const struct exchange *exchange, const struct http_reply *reply)
 {
     const struct http_server *server = exchange->server;
-    int64_t unread = exchange->body_bytes - exchange->body_read;
     bool is_chunked = mg_get_header(exchange->connection, "Transfer-Encoding") != NULL;
     int kept_max = server->threads * BUSY_THREADS_NUMERATOR / BUSY_THREADS_DENOMINATOR;
 
-    if (reply->close || exchange->broken || is_chunked || exchange->continue_due || unread > HTTP_DRAIN_BYTES_MAX) {
+    if (reply->close || exchange->broken || is_chunked || exchange->continue_due || !can_drain(exchange)) {
         return false;
     }
     return client_keeps(exchange) && atomic_load(&server->connections) <= kept_max;
 }
 
+/* Reads what the handler left of the body. True: nothing is left. */
 static bool drain_body(struct exchange *exchange)
 {
-    char buffer[4096];
+    char *buffer = memory_allocate(READ_STEP_BYTES_MAX);
+    int64_t left = exchange->server->drain_bytes_max;
     int64_t count = 0;
 
     do {
-        count = exchange_read(exchange, buffer, sizeof(buffer));
-    } while (count > 0);
+        count = exchange_read(exchange, buffer, READ_STEP_BYTES_MAX);
+        left -= count;
+    } while (count > 0 && left >= 0);
+    memory_free(buffer);
     return count == 0;
 }
 
@@ -263,7 +272,9 @@ static void finish_exchange(struct exchange *exchange, struct http_reply *reply,
         http_reply_page(reply, 500);
     }
     keep_alive = may_be_kept && may_keep(exchange, reply);
-    if (!write_reply(exchange, reply, keep_alive) || !keep_alive || !drain_body(exchange)) {
+    bool is_written = write_reply(exchange, reply, keep_alive);
+    bool is_drained = is_written && !exchange->continue_due && drain_body(exchange);
+    if (!keep_alive || !is_drained) {
         mg_disable_connection_keep_alive(exchange->connection);
     }
 }
@@ -492,6 +503,7 @@ enum status http_server_start(const struct http_server_options *options, struct 
     server->context = options->context;
     server->threads = (int)options->threads;
     server->request_timeout_ms = options->request_timeout_ms;
+    server->drain_bytes_max = options->drain_bytes_max;
     pthread_mutex_init(&server->mutex, NULL);
     clock_condition_init(&server->quiet);
     mg_init_library(MG_FEATURES_DEFAULT);

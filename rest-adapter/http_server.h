@@ -18,8 +18,7 @@
 #include "rest-adapter/http_message.h"
 
 enum {
-    HTTP_DRAIN_BYTES_MAX = 1024 * 1024, /* of a body that its handler did not want, to keep the connection; else it is closed */
-    HTTP_BODY_BYTES_PER_S_MIN = 1024,   /* a client that sends its body slower than this is cut off after the request timeout */
+    HTTP_BODY_BYTES_PER_S_MIN = 1024, /* a client that sends its body slower than this is cut off after the request timeout */
 };
 
 struct http_server;
@@ -30,8 +29,13 @@ struct http_server_options {
     const struct config_texts *listen; /* "127.0.0.1:8040"; port 0: any free one; borrowed during the start */
     int64_t threads;                   /* config.rest.threads */
     int64_t request_timeout_ms;        /* config.rest.request_timeout_ms */
-    http_handler *handler;             /* every path and method; the reply is 200 and empty when it starts */
-    void *context;                     /* for the handler; outlives the server */
+    /*
+     * How much is read after the reply of a body that the handler did not want: most clients look for the reply only when they
+     * have sent everything, and closing before that can destroy it. Beyond this the connection is closed.
+     */
+    int64_t drain_bytes_max;
+    http_handler *handler; /* every path and method; the reply is 200 and empty when it starts */
+    void *context;         /* for the handler; outlives the server */
 };
 
 /*

@@ -19,6 +19,7 @@
 #include "rest-adapter/core_client.h"
 #include "rest-adapter/courier.h"
 #include "rest-adapter/files.h"
+#include "rest-adapter/http_form.h"
 #include "rest-adapter/http_server.h"
 #include "rest-adapter/routes.h"
 
@@ -83,6 +84,7 @@ static enum status program_start(struct program *program, struct error *error)
     const struct http_server_options options = {.listen = &config->rest.listen,
                                                 .threads = config->rest.threads,
                                                 .request_timeout_ms = config->rest.request_timeout_ms,
+                                                .drain_bytes_max = http_form_bytes_max(&config->rest),
                                                 .handler = routes_serve,
                                                 .context = &program->adapter};
     enum status status = raise_descriptor_limit(config, error);

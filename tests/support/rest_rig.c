@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "rest-adapter/http_form.h"
 #include "rest-adapter/routes.h"
 
 enum { CORE_ADDRESS_MAX = 64, OPEN_FILES_MAX = 16, HEADER_MAX = 16384 };
@@ -68,6 +69,7 @@ void rest_rig_start(struct rest_rig *rig)
     require(files_open(&rig->config.rest, &rig->adapter.files, &error), &error);
     options.listen = &rig->config.rest.listen;
     options.threads = rig->config.rest.threads;
+    options.drain_bytes_max = http_form_bytes_max(&rig->config.rest);
     options.request_timeout_ms = rig->config.rest.request_timeout_ms;
     require(http_server_start(&options, &rig->server, &error), &error);
     rig->port = http_server_port(rig->server, 0);

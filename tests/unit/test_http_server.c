@@ -17,7 +17,14 @@
 #include "rest-adapter/http_server.h"
 #include "tests/support/http_talk.h"
 
-enum { THREADS = 8, TIMEOUT_MS = 2000, SOON_US = 1000000, BIG = 3 * 1024 * 1024, LONG_PATH = 2 * HTTP_REQUEST_HEAD_BYTES_MAX };
+enum {
+    THREADS = 8,
+    TIMEOUT_MS = 2000,
+    SOON_US = 1000000,
+    DRAIN = 1024 * 1024,
+    BIG = 3 * 1024 * 1024,
+    LONG_PATH = 2 * HTTP_REQUEST_HEAD_BYTES_MAX
+};
 
 /* A handler that may be held at the gate, to have requests running while the test does something else. */
 struct gate {
@@ -103,7 +110,7 @@ static int start_server(void **state)
     static char *items[] = {(char *)"127.0.0.1:0"};
     static const struct config_texts listen = {.items = items, .count = 1};
     const struct http_server_options options = {
-        .listen = &listen, .threads = THREADS, .request_timeout_ms = TIMEOUT_MS, .handler = echo};
+        .listen = &listen, .threads = THREADS, .request_timeout_ms = TIMEOUT_MS, .drain_bytes_max = DRAIN, .handler = echo};
     struct error error;
 
     (void)state;
@@ -288,6 +295,26 @@ static void a_large_body_comes_whole(void **state)
     assert_memory_equal(answer.body.bytes + answer.body.length - BIG, body, BIG);
     memory_free(body);
     http_answer_finish(&answer);
+}
+
+static void an_unwanted_body_within_the_bound_is_swallowed_after_the_reply(void **state)
+{
+    struct http_talk talk;
+    struct http_answer answer = {0};
+    char *body = memory_allocate(DRAIN);
+
+    (void)state;
+    http_talk_open(&talk, port);
+    http_talk_say(&talk, "POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", DRAIN);
+    assert_int_equal(http_talk_receive(&talk, false, &answer), 200); // does not wait for the body
+    assert_true(http_talk_send(&talk, body, DRAIN));
+    http_talk_say(&talk, "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(http_talk_receive(&talk, false, &answer), 200);
+    assert_string_equal(answer.body.bytes, "0 /next /next (none) 0\n");
+
+    memory_free(body);
+    http_answer_finish(&answer);
+    http_talk_close(&talk);
 }
 
 static void an_unwanted_body_over_the_bound_ends_the_connection_after_the_reply(void **state)
@@ -539,7 +566,7 @@ static void an_address_that_is_taken_or_malformed_is_a_clear_error(void **state)
         char *items[] = {i == 0 ? taken : (char *)cases[i].address};
         const struct config_texts listen = {.items = items, .count = 1};
         const struct http_server_options options = {
-            .listen = &listen, .threads = 2, .request_timeout_ms = TIMEOUT_MS, .handler = echo};
+            .listen = &listen, .threads = 2, .request_timeout_ms = TIMEOUT_MS, .drain_bytes_max = DRAIN, .handler = echo};
         struct http_server *second = NULL;
         struct error error = {0};
 
@@ -561,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_client_that_expects_100_continue_gets_it_before_it_sends),
         cmocka_unit_test(a_chunked_body_counts_as_empty_and_ends_the_connection),
         cmocka_unit_test(a_large_body_comes_whole),
+        cmocka_unit_test(an_unwanted_body_within_the_bound_is_swallowed_after_the_reply),
         cmocka_unit_test(an_unwanted_body_over_the_bound_ends_the_connection_after_the_reply),
         cmocka_unit_test(malformed_requests_get_a_small_page_and_the_end_of_the_connection),
         cmocka_unit_test(too_many_or_too_long_headers_are_refused),
