@@ -211,7 +211,8 @@ static bool take_report(struct rpc_server_call *call, const struct fake_core_rep
         core->refused++;
     } else {
         require(core->report_count < FAKE_CORE_REPORTS_MAX, "too many reports");
-        core->reports[core->report_count++] = *report;
+        core->reports[core->report_count] = *report;
+        core->reports[core->report_count++].at_us = clock_monotonic_us();
         core->leased -= core->leased > 0 ? 1 : 0;
     }
     pthread_cond_broadcast(&core->changed);

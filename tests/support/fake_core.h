@@ -47,6 +47,7 @@ struct fake_core_report {
     bool permanent;
     bool uncounted;
     int64_t retry_after_ms;
+    int64_t at_us; /* clock_monotonic_us() when it came */
 };
 
 /* Listens on a free port of loopback. Never NULL. */

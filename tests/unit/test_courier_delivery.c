@@ -259,7 +259,7 @@ static void an_acknowledgement_outlasts_a_restart_of_the_core(void **state)
     assert_int_equal(fake_lms_count(fixture->lms), 1);
 }
 
-static void a_report_that_is_refused_for_now_is_told_again_and_nothing_leased_meanwhile(void **state)
+static void a_report_that_is_refused_for_now_is_told_again(void **state)
 {
     struct fixture *fixture = *state;
     fixture->config.callbacks.parallel_max = 1;
@@ -272,6 +272,26 @@ static void a_report_that_is_refused_for_now_is_told_again_and_nothing_leased_me
     assert_int_equal(core_is_told(fixture, 1).submission_id, 2);
 
     assert_int_equal(fake_core_refused_count(fixture->core), 3);
+    assert_int_equal(fake_lms_count(fixture->lms), 2);
+}
+
+static void nothing_is_leased_before_the_reports_that_wait_are_told(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_lms_script_path(fixture->lms, "/first", &(struct fake_lms_script){.kind = FAKE_LMS_HANG});
+    courier_starts(fixture);
+    core_has_for_lms(fixture, 1, "/first");
+    assert_true(fake_lms_wait_for(fixture->lms, 1, PATIENCE_MS));
+
+    fake_core_stop(fixture->core);
+    fake_lms_release(fixture->lms);
+    core_has_for_lms(fixture, 2, "/second");
+    fake_core_refuse_reports(fixture->core, 4, STATUS_UNAVAILABLE);
+    fake_core_resume(fixture->core);
+
+    assert_int_equal(core_is_told(fixture, 0).submission_id, 1);
+    assert_int_equal(core_is_told(fixture, 1).submission_id, 2);
+    assert_true(fake_lms_callback(fixture->lms, 1)->at_us > fake_core_report(fixture->core, 0).at_us);
     assert_int_equal(fake_lms_count(fixture->lms), 2);
 }
 
@@ -396,7 +416,8 @@ int main(void)
         CASE(one_lms_that_hangs_does_not_stop_another),
         CASE(an_lms_that_is_failing_holds_no_places_in_waiting),
         CASE(an_acknowledgement_outlasts_a_restart_of_the_core),
-        CASE(a_report_that_is_refused_for_now_is_told_again_and_nothing_leased_meanwhile),
+        CASE(a_report_that_is_refused_for_now_is_told_again),
+        CASE(nothing_is_leased_before_the_reports_that_wait_are_told),
         CASE(a_report_that_is_refused_for_good_is_dropped),
         CASE(a_session_that_ends_in_between_is_renewed_for_the_report),
         CASE(a_core_that_comes_later_is_found),
