@@ -21,7 +21,6 @@ enum {
     RECONNECT_MS_FIRST = 100,
     RECONNECT_MS_DEFAULT = 2000,
     CONNECT_TIMEOUT_MS = 5000,
-    ALGORITHMS_IDENTITY = 1,
 };
 
 #define TIMEOUT_MS_MAX (INT64_C(10) * 366 * 86400 * 1000) /* ten years; the C core's arithmetic stays far from overflow */
@@ -45,36 +44,27 @@ static bool is_address(const char *address)
     return (plain || bracketed) && text_to_int64(colon + 1, 1, PORT_MAX, &port) == STATUS_OK;
 }
 
-static int or_default(int value, int otherwise)
-{
-    return value > 0 ? value : otherwise;
-}
-
-static grpc_arg number(const char *key, int value)
-{
-    /* The C core copies the key and does not write to it; its type just lacks the const. */
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_channel *create_core(const struct rpc_channel_options *options, size_t message_bytes_max)
 {
-    const int reconnect_ms = or_default(options->reconnect_ms_max, RECONNECT_MS_DEFAULT);
+    const int reconnect_ms = rpc_or_default(options->reconnect_ms_max, RECONNECT_MS_DEFAULT);
     grpc_arg numbers[] = {
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes_max),
-        number(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_DEFAULT),
-        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, ALGORITHMS_IDENTITY),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, or_default(options->keepalive_ms, KEEPALIVE_MS_DEFAULT)),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, or_default(options->keepalive_timeout_ms, KEEPALIVE_TIMEOUT_MS_DEFAULT)),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
-        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
-        number(GRPC_ARG_ENABLE_RETRIES, 0), /* whether to call again is for those who know what the call does */
-        number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, reconnect_ms < RECONNECT_MS_FIRST ? reconnect_ms : RECONNECT_MS_FIRST),
-        number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, reconnect_ms),
-        number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS), /* despite its name */
-        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),                 /* one channel, one connection */
-        number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
-        number(GRPC_ARG_ENABLE_HTTP_PROXY, 0), /* the environment's proxy is for the web */
-        number(GRPC_ARG_ENABLE_CHANNELZ, 0),   /* keeps a history in memory that nobody reads */
+        rpc_number_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_bytes_max),
+        rpc_number_arg(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_DEFAULT),
+        rpc_number_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, RPC_ALGORITHMS_IDENTITY),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_TIME_MS, rpc_or_default(options->keepalive_ms, KEEPALIVE_MS_DEFAULT)),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                       rpc_or_default(options->keepalive_timeout_ms, KEEPALIVE_TIMEOUT_MS_DEFAULT)),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        rpc_number_arg(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+        rpc_number_arg(GRPC_ARG_ENABLE_RETRIES, 0), /* whether to call again is for those who know what the call does */
+        rpc_number_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                       reconnect_ms < RECONNECT_MS_FIRST ? reconnect_ms : RECONNECT_MS_FIRST),
+        rpc_number_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, reconnect_ms),
+        rpc_number_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS), /* despite its name */
+        rpc_number_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),                 /* one channel, one connection */
+        rpc_number_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        rpc_number_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0), /* the environment's proxy is for the web */
+        rpc_number_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),   /* keeps a history in memory that nobody reads */
     };
     const grpc_channel_args args = {.num_args = sizeof(numbers) / sizeof(numbers[0]), .args = numbers};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();

@@ -40,6 +40,23 @@ void __tsan_release(void *address);
 #define RPC_TAKE_OVER(event_) ((void)(event_))
 #endif
 
+/* ---- arguments of channels and servers ---- */
+
+enum {
+    RPC_ALGORITHMS_IDENTITY = 1
+}; /* bit set of GRPC_COMPRESS_NONE only: a gzip bomb is inflated before its size is checked */
+
+static inline int rpc_or_default(int value, int otherwise)
+{
+    return value > 0 ? value : otherwise;
+}
+
+static inline grpc_arg rpc_number_arg(const char *key, int value)
+{
+    /* The C core copies the key and does not write to it; its type just lacks the const. */
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
 /* ---- loop ---- */
 
 grpc_completion_queue *rpc_loop_queue(struct rpc_loop *loop);

@@ -15,7 +15,6 @@ enum {
     HANDSHAKE_TIMEOUT_MS = 10000,
     LINGER_MS = 50,            /* for the tails of replies before connections are closed */
     IDLE_CONNECTIONS_MS = 100, /* for idle clients to take their leave before they are cut */
-    ALGORITHMS_IDENTITY = 1,   /* bit set of GRPC_COMPRESS_NONE only: a gzip bomb is inflated before its size is checked */
 };
 
 /* A posted request for one call. */
@@ -136,33 +135,23 @@ static void add_acceptors(struct rpc_server *server, const struct rpc_method *me
 
 /* ---- create ---- */
 
-static int or_default(int value, int otherwise)
-{
-    return value > 0 ? value : otherwise;
-}
-
-static grpc_arg number(const char *key, int value)
-{
-    /* The C core copies the key and does not write to it; its type just lacks the const. */
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_server *create_core(const struct rpc_server_options *options, const struct rpc_call_limits *limits)
 {
-    const int keepalive_ms = or_default(options->keepalive_ms, KEEPALIVE_MS_DEFAULT);
+    const int keepalive_ms = rpc_or_default(options->keepalive_ms, KEEPALIVE_MS_DEFAULT);
     grpc_arg numbers[] = {
-        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, ALGORITHMS_IDENTITY),
-        number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* else a second server shares the port in silence */
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)limits->message_bytes_max),
-        number(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_DEFAULT),
-        number(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-               or_default(options->streams_per_connection_max, RPC_STREAMS_PER_CONNECTION_DEFAULT)),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, or_default(options->keepalive_timeout_ms, KEEPALIVE_TIMEOUT_MS_DEFAULT)),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, keepalive_ms / 2),
-        number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS),
-        number(GRPC_ARG_ENABLE_CHANNELZ, 0), /* keeps a history in memory that nobody reads */
+        rpc_number_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, RPC_ALGORITHMS_IDENTITY),
+        rpc_number_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* else a second server shares the port in silence */
+        rpc_number_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)limits->message_bytes_max),
+        rpc_number_arg(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_DEFAULT),
+        rpc_number_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                       rpc_or_default(options->streams_per_connection_max, RPC_STREAMS_PER_CONNECTION_DEFAULT)),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                       rpc_or_default(options->keepalive_timeout_ms, KEEPALIVE_TIMEOUT_MS_DEFAULT)),
+        rpc_number_arg(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        rpc_number_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, keepalive_ms / 2),
+        rpc_number_arg(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS),
+        rpc_number_arg(GRPC_ARG_ENABLE_CHANNELZ, 0), /* keeps a history in memory that nobody reads */
     };
     const grpc_channel_args args = {.num_args = sizeof(numbers) / sizeof(numbers[0]), .args = numbers};
     return grpc_server_create(&args, NULL);
@@ -188,7 +177,7 @@ static struct rpc_server *create_unbound(struct rpc_loop *loop, const struct rpc
     size_t queue_bytes = options->send_queue_bytes_max > 0 ? options->send_queue_bytes_max : RPC_SEND_QUEUE_BYTES_DEFAULT;
     server->limits.message_bytes_max = message_bytes < RPC_MESSAGE_BYTES_MAX ? message_bytes : RPC_MESSAGE_BYTES_MAX;
     server->limits.send_queue_bytes_max = queue_bytes < RPC_SEND_QUEUE_BYTES_MAX ? queue_bytes : RPC_SEND_QUEUE_BYTES_MAX;
-    server->limits.finish_stall_ms = or_default(options->finish_stall_ms, FINISH_STALL_MS_DEFAULT);
+    server->limits.finish_stall_ms = rpc_or_default(options->finish_stall_ms, FINISH_STALL_MS_DEFAULT);
     server->on_shutdown.on_event = on_shutdown;
     pthread_mutex_init(&server->lock, NULL);
     clock_condition_init(&server->changed);

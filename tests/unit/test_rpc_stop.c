@@ -4,6 +4,8 @@
 #include "tests/support/rpc_world.h"
 
 enum {
+    CALLERS = 4,
+    CALLS_BEFORE_STOP = 100,
     HELD_CALLS = 32,
     BIG_REPLY = 200 * 1024,
     HOUR_MS = 3600 * 1000,
@@ -122,6 +124,48 @@ static void running_calls_get_their_replies(void **state)
     memory_free(big);
 }
 
+struct caller {
+    struct world *world;
+    pthread_t thread;
+    int answered;
+    enum status last;
+};
+
+static void *call_until_refused(void *argument)
+{
+    struct caller *caller = argument;
+    caller->last = world_call(caller->world, &echo_unary_method, "x", NULL, NULL);
+    while (caller->last == STATUS_OK) {
+        caller->answered++;
+        caller->last = world_call(caller->world, &echo_unary_method, "x", NULL, NULL);
+    }
+    return NULL;
+}
+
+static void what_was_done_was_answered(void **state)
+{
+    struct stopping *stopping = *state;
+    struct world *world = &stopping->world;
+    struct caller callers[CALLERS];
+    int answered = 0;
+
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (struct caller){.world = world};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call_until_refused, &callers[i]), 0);
+    }
+    world_wait(world, &world->messages, CALLS_BEFORE_STOP);
+    start_stop(stopping, HOUR_MS);
+    for (int i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        assert_int_equal(callers[i].last, STATUS_UNAVAILABLE);
+        answered += callers[i].answered;
+    }
+    wait_stopped(stopping);
+
+    assert_int_equal(answered, world_get(world, &world->messages));
+    assert_int_equal(answered, world_get(world, &world->closed));
+}
+
 static void new_calls_are_refused_while_old_ones_run(void **state)
 {
     struct stopping *stopping = *state;
@@ -234,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(running_calls_get_their_replies, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_done_was_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(new_calls_are_refused_while_old_ones_run, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_are_ended_by_their_owner_with_a_reason, setup, teardown),
         cmocka_unit_test_setup_teardown(what_runs_after_the_grace_is_cut, setup, teardown),
