@@ -54,11 +54,11 @@ struct world {
     int closed;
     int authorised;
     int identities_freed;
-    char bearer[WORLD_TEXT_MAX]; /* last seen; "-" for none */
-    int64_t time_left_ms;
+    char bearer[WORLD_TEXT_MAX];                  /* last seen; "-" for none */
+    int time_left_ms;                             /* of the last unary call */
     struct rpc_server_call *held[WORLD_HELD_MAX]; /* kept */
     int held_count;
-    bool bidi_holds; /* streams are kept and neither answered nor read on */
+    int bidi_holds; /* streams are kept and neither answered nor read on */
 };
 
 static inline void world_count(struct world *world, int *counter)
@@ -148,7 +148,7 @@ static inline void echo_unary(struct rpc_server_call *call, struct rpc_message *
     struct world *world = rpc_server_call_context(call);
     const char *text = echo_text(message);
     pthread_mutex_lock(&world->lock);
-    world->time_left_ms = rpc_server_call_time_left_ms(call);
+    world->time_left_ms = (int)rpc_server_call_time_left_ms(call);
     pthread_mutex_unlock(&world->lock);
     world_count(world, &world->messages);
     if (strcmp(text, "fail") == 0) {
@@ -180,7 +180,7 @@ static inline void echo_bidi(struct rpc_server_call *call, struct rpc_message *m
 {
     struct world *world = rpc_server_call_context(call);
     world_count(world, &world->messages);
-    if (world->bidi_holds) {
+    if (world_get(world, &world->bidi_holds) > 0) {
         world_hold(world, call);
     } else if (world_send(call, echo_text(message)) == STATUS_OK) {
         rpc_server_call_receive(call);
@@ -194,7 +194,7 @@ static inline void echo_half_close(struct rpc_server_call *call)
 {
     struct world *world = rpc_server_call_context(call);
     world_count(world, &world->half_closed);
-    if (!world->bidi_holds) {
+    if (world_get(world, &world->bidi_holds) == 0) {
         rpc_server_call_finish(call, STATUS_OK, NULL);
     }
 }

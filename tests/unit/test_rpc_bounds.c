@@ -131,7 +131,7 @@ static size_t fill(struct rpc_server_call *call)
 /* Opens a stream whose client reads nothing, and fills it up until nothing moves any more. */
 static struct rpc_server_call *fill_up(struct world *world, struct peer *peer)
 {
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
     peer_start(peer, world, "stream-unread");
     struct rpc_server_call *call = world_held(world, 0);
     size_t taken = 0;
@@ -182,7 +182,7 @@ static void a_frozen_peer_is_noticed(void **state)
     struct world *world = *state;
     struct peer peer;
     char text[WORLD_TEXT_MAX];
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
     world_serve(world, (struct rpc_server_options){.keepalive_ms = 300, .keepalive_timeout_ms = 300});
 
     peer_start(&peer, world, "stream-unread");
@@ -200,7 +200,7 @@ static void a_killed_peer_is_noticed(void **state)
     struct world *world = *state;
     struct peer peer;
     char text[WORLD_TEXT_MAX];
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
     world_serve(world, (struct rpc_server_options){0});
 
     peer_start(&peer, world, "stream-unread");

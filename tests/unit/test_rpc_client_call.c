@@ -120,7 +120,9 @@ static void the_token_arrives(void **state)
     world_connect(world);
 
     assert_int_equal(call_with(world, &options, "x", NULL), STATUS_OK);
+    pthread_mutex_lock(&world->lock);
     assert_string_equal(world->bearer, "abc.DEF-123");
+    pthread_mutex_unlock(&world->lock);
     assert_int_equal(call_with(world, &most, "x", NULL), STATUS_OK);
     assert_int_equal(call_with(world, &echo_patient, "x", &error), STATUS_UNAUTHENTICATED);
     assert_string_equal(error.reason, "NO_TOKEN");
@@ -221,7 +223,7 @@ static void a_stream_that_nobody_reads_fills_its_queue(void **state)
     char *text = memory_allocate(BIG_TEXT);
     memset(text, 'x', BIG_TEXT - 1);
     size_t taken = 0;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
     world_serve(world, (struct rpc_server_options){0});
     world_connect(world);
 

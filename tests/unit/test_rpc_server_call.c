@@ -146,7 +146,7 @@ static void a_held_call_can_be_answered_from_another_thread(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
@@ -168,7 +168,7 @@ static void a_call_is_harmless_after_its_end(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
@@ -192,7 +192,7 @@ static void the_first_end_of_a_call_counts(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
@@ -211,7 +211,7 @@ static void a_server_may_finish_while_the_client_writes(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     enum status status = watched_send(&watched, "x");
@@ -231,7 +231,7 @@ static void the_peer_and_the_deadline_are_known(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
@@ -240,7 +240,8 @@ static void the_peer_and_the_deadline_are_known(void **state)
 
     assert_int_equal(strncmp(rpc_server_call_peer(call), "ipv4:127.0.0.1:", strlen("ipv4:127.0.0.1:")), 0);
     assert_true(rpc_server_call_time_left_ms(call) == INT64_MAX); /* the stream has none */
-    assert_true(world->time_left_ms > 0 && world->time_left_ms <= WORLD_WAIT_MS + ROUNDING_MS);
+    const int left_ms = world_get(world, &world->time_left_ms);
+    assert_true(left_ms > 0 && left_ms <= WORLD_WAIT_MS + ROUNDING_MS);
     rpc_client_stream_cancel(watched.stream);
     watched_wait_close(&watched);
     rpc_server_call_release(call);

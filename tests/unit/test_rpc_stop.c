@@ -193,7 +193,7 @@ static void streams_are_ended_by_their_owner_with_a_reason(void **state)
     struct world *world = &stopping->world;
     struct watched_stream watched;
     struct error error;
-    world->bidi_holds = true;
+    world_count(world, &world->bidi_holds);
 
     watched_open(&watched, world, &echo_bidi_method);
     assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
