@@ -247,15 +247,22 @@ void files_remove(struct files *files, struct form *form)
 
 /* ---- handing out ---- */
 
-void files_append_url(const struct files *files, struct span queue, const char *name, struct text *out)
+void files_append_url(const struct files *files, struct span queue, const char *name, int port, struct text *out)
 {
+    static const char any_port[] = ":0";
     const char *prefix = files->config->media_url[0] != '\0' ? files->config->media_url : files->config->public_url;
     size_t length = strlen(prefix);
+    size_t port_length = sizeof(any_port) - 1;
 
     while (length > 0 && prefix[length - 1] == '/') {
         length--;
     }
-    text_append(out, prefix, length);
+    if (length > port_length && memcmp(prefix + length - port_length, any_port, port_length) == 0) {
+        text_append(out, prefix, length - port_length);
+        text_append_format(out, ":%d", port);
+    } else {
+        text_append(out, prefix, length);
+    }
     text_append_string(out, FILES_PATH);
     url_append_quoted(out, queue);
     text_append_format(out, "/%s", name);

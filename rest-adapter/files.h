@@ -51,8 +51,8 @@ struct form_file_sink files_receiver_init(struct files_receiver *receiver, struc
 /* Ends what is half received and removes what was stored of this form. Failures are logged. */
 void files_remove(struct files *files, struct form *form);
 
-/* Appends the URL under which graders fetch the file. */
-void files_append_url(const struct files *files, struct span queue, const char *name, struct text *out);
+/* Appends the URL under which graders fetch the file. port: of this adapter, in place of a port 0 in config.public_url. */
+void files_append_url(const struct files *files, struct span queue, const char *name, int port, struct text *out);
 
 /*
  * Opens the file that a URL's decoded path names. *out_descriptor is the caller's. STATUS_NOT_FOUND: malformed, or no such

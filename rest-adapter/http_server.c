@@ -324,6 +324,7 @@ static void run_handler(struct exchange *exchange, struct http_reply *reply)
         .raw_path = info->local_uri_raw,
         .query = info->query_string,
         .peer = info->remote_addr,
+        .port = info->server_port,
         .body_bytes = exchange->body_bytes,
         .header = exchange_header,
         .read = exchange_read,

@@ -43,7 +43,8 @@ static enum status name_files(struct submitting *submitting, struct error *error
 
         xqueue__v1__file__init(file);
         text_init(&url, FILES_URL_BYTES_MAX);
-        files_append_url(submitting->endpoint->adapter->files, queue, stored->stored, &url);
+        files_append_url(submitting->endpoint->adapter->files, queue, stored->stored, submitting->endpoint->request->port,
+                         &url);
         if (text_status(&url) != STATUS_OK) {
             text_finish(&url);
             return error_set(error, STATUS_INVALID, NULL, "the URL of a file is longer than %d bytes", FILES_URL_BYTES_MAX);

@@ -157,15 +157,20 @@ static void only_names_of_files_open_anything(void **state)
     }
 }
 
-static void a_url_has_the_queue_escaped(void **state)
+static void a_url_has_the_queue_escaped_and_the_real_port(void **state)
 {
     struct text url;
 
     (void)state;
     text_init(&url, FILES_URL_BYTES_MAX);
-    files_append_url(files, span_of("a/b c?#%\xC3\xA9"), "0123", &url);
-
+    files_append_url(files, span_of("a/b c?#%\xC3\xA9"), "0123", 8040, &url);
     assert_string_equal(url.bytes, "http://h:1/xqueue/files/a/b%20c%3F%23%25%C3%A9/0123");
+
+    text_clear(&url);
+    config.public_url = (char *)"http://127.0.0.1:0";
+    files_append_url(files, span_of("q"), "0123", 8040, &url);
+    assert_string_equal(url.bytes, "http://127.0.0.1:8040/xqueue/files/q/0123");
+    config.public_url = (char *)"http://h:1";
     text_finish(&url);
 }
 
@@ -192,7 +197,7 @@ int main(void)
         WITH_FILES(a_file_that_is_not_complete_cannot_be_fetched_and_is_removed),
         WITH_FILES(all_files_of_a_form_share_the_limit),
         WITH_FILES(only_names_of_files_open_anything),
-        WITH_FILES(a_url_has_the_queue_escaped),
+        WITH_FILES(a_url_has_the_queue_escaped_and_the_real_port),
         WITH_FILES(a_folder_that_cannot_be_made_is_a_clear_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
