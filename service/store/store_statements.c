@@ -7,7 +7,8 @@
 
 #include "service/store/store_internal.h"
 
-#define LIVE "('READY', 'LEASED', 'DELAYED')"
+/* Word for word as in the indexes of live rows, or SQLite does not see that they fit. */
+#define IS_LIVE "(state = 'READY' OR state = 'LEASED' OR state = 'DELAYED')"
 
 #define SUBMISSION_COLUMNS                                                                                                \
     "id, queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms, attempt, failures," \
@@ -22,7 +23,7 @@
 #define NOT_HELD_UP                                                                               \
     "(replace_key = x'' OR NOT EXISTS (SELECT 1 FROM delivery AS older INDEXED BY delivery_order" \
     " WHERE older.replace_key = delivery.replace_key AND older.replace_key <> x''"                \
-    " AND older.state IN ('PENDING', 'IN_FLIGHT') AND older.submission_id < delivery.submission_id))"
+    " AND (older.state = 'PENDING' OR older.state = 'IN_FLIGHT') AND older.submission_id < delivery.submission_id))"
 
 static const char *const sql[STATEMENT_END] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -50,10 +51,10 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_NEXT_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
                                " WHERE state = 'DELAYED' AND ready_at_ms <= ?1 ORDER BY ready_at_ms LIMIT 1",
     [STATEMENT_NEXT_EXPIRING] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_expiring"
-                                " WHERE expires_at_ms > 0 AND state IN " LIVE " AND expires_at_ms <= ?1"
+                                " WHERE expires_at_ms > 0 AND " IS_LIVE " AND expires_at_ms <= ?1"
                                 " ORDER BY expires_at_ms, id LIMIT 1",
     [STATEMENT_FIND_REPLACEABLE] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_replaceable"
-                                   " WHERE replace_key = ?1 AND replace_key <> x'' AND state IN " LIVE " AND id <> ?2"
+                                   " WHERE replace_key = ?1 AND replace_key <> x'' AND " IS_LIVE " AND id <> ?2"
                                    " ORDER BY id LIMIT 1",
     [STATEMENT_VISIT_LEASED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_leased"
                                " WHERE state = 'LEASED'",
