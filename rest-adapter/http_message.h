@@ -31,6 +31,7 @@ struct http_request {
     const char *path;     /* decoded once; "" when it would hold a NUL byte, so that it matches nothing */
     const char *query;    /* as sent, without the '?'; NULL: there is no '?' */
     const char *peer;     /* the other end of the connection: "127.0.0.1" */
+    int port;             /* of ours, that it came to */
     int64_t body_bytes;   /* length of the body; 0 for a chunked one, which is never read, like the original */
     /* Called by the functions below; connection is theirs. */
     const char *(*header)(void *connection, const char *name);
