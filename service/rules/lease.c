@@ -17,8 +17,7 @@ enum lease_verdict lease_judge_result(const struct lease_facts *facts)
         return LEASE_STALE;
     switch (facts->state) {
     case SUBMISSION_LEASED:
-        return LEASE_ACCEPT;
-    // The lease is over, but nobody was granted another one: the work is not thrown away.
+    // From here the lease is over, but nobody was granted another one: the work is not thrown away.
     case SUBMISSION_READY:
     case SUBMISSION_DELAYED:
     case SUBMISSION_DEAD:

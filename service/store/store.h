@@ -45,14 +45,20 @@ struct store_bytes {
 /*
  * Opens or creates the database at path, takes the exclusive lock beside it ("PATH.lock", flock), migrates the schema forward.
  * STATUS_UNAVAILABLE: another process has the database; STATUS_INVALID: newer schema than this program, or not a database;
- * STATUS_DATA_LOSS: damaged (quick check) or unreadable. Text in error.
+ * STATUS_DATA_LOSS: damaged (quick check, up to 1 GiB) or unreadable; STATUS_FULL: no space to make or migrate it. Text in
+ * error.
  */
 enum status store_open(const char *path, struct store **out_store, struct error *error) STATUS_CHECKED;
 void store_close(struct store *store); /* checkpoints and closes; rolls back an open transaction. NULL is fine */
 
+/*
+ * STATUS_UNAVAILABLE: another program (a shell on the file) is in a transaction of its own for more than a second. After any
+ * STATUS_DATA_LOSS only that is answered, and nothing more is written. Checkpoints first when the log has grown too much.
+ */
 enum status store_begin(struct store *store) STATUS_CHECKED;
-enum status store_commit(struct store *store) STATUS_CHECKED; /* STATUS_OK: durable */
-void store_rollback(struct store *store);
+/* STATUS_OK: durable. Otherwise the transaction is over and rolled back. */
+enum status store_commit(struct store *store) STATUS_CHECKED;
+void store_rollback(struct store *store); /* outside of a transaction nothing happens */
 /* The text of the last STATUS_DATA_LOSS or STATUS_FULL. Borrowed until the next call. */
 const char *store_error_text(const struct store *store);
 
@@ -144,7 +150,10 @@ struct store_request {
     int64_t cost;
 };
 
-/* Inserts row (state READY or DELAYED), content and request; row->id is set. content is borrowed. */
+/*
+ * Inserts row (state READY or DELAYED), content and request; row->id is set. content is borrowed. STATUS_EXISTS: that submitter
+ * has used the request id; nothing was inserted, and the transaction can go on.
+ */
 enum status store_insert_submission(struct store *store, struct store_submission *row, const struct store_content *content,
                                     const struct store_request *request) STATUS_CHECKED;
 

@@ -84,8 +84,8 @@ enum raw_statement { RAW_BEGIN, RAW_COMMIT, RAW_INSERT, RAW_SELECT, RAW_LEASE, R
 static const char *const raw_sql[RAW_END] = {
     [RAW_BEGIN] = "BEGIN IMMEDIATE",
     [RAW_COMMIT] = "COMMIT",
-    [RAW_INSERT] = "INSERT INTO submission (queue, state, ready_at, arrival, attempts, key, header, body)"
-                   " VALUES (1, 0, ?1, ?1, 0, ?2, ?3, ?4)",
+    [RAW_INSERT] = ("INSERT INTO submission (queue, state, ready_at, arrival, attempts, key, header, body)"
+                    " VALUES (1, 0, ?1, ?1, 0, ?2, ?3, ?4)"),
     [RAW_SELECT] = "SELECT id, key, header, body FROM submission WHERE queue = 1 AND state = 0 ORDER BY ready_at, id LIMIT 1",
     [RAW_LEASE] = "UPDATE submission SET state = 1, lease_until = ?2, attempts = attempts + 1 WHERE id = ?1 AND state = 0",
     [RAW_COMPLETE] = "UPDATE submission SET state = 2, lease_until = NULL, done_at = ?2 WHERE id = ?1 AND state = 1",

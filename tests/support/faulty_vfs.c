@@ -17,7 +17,7 @@ static struct {
     sqlite3_vfs *real;
     sqlite3_vfs vfs;
     enum faulty_fault fault;
-    int left; /* writes or syncs that still work */
+    int left; /* writes, syncs or reads that still work */
     bool failed;
 } faulty;
 
@@ -47,6 +47,10 @@ static int file_close(sqlite3_file *file)
 
 static int file_read(sqlite3_file *file, void *out, int length, sqlite3_int64 offset)
 {
+    if (fails_now(FAULTY_READ_ERROR)) {
+        errno = EIO;
+        return SQLITE_IOERR_READ;
+    }
     return real_of(file)->pMethods->xRead(real_of(file), out, length, offset);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file system for SQLite that works until it is told to fail: the n-th write or sync from now, and from then on all of them
- * until it is healed. Underneath is the real one, so what was written before is really on disk.
+ * A file system for SQLite that works until it is told to fail: the n-th write, sync or read from now, and from then on all of
+ * them until it is healed. Underneath is the real one, so what was written before is really on disk.
  *
  * Threading: the test's thread; one at a time for the whole process.
  */
@@ -16,13 +16,14 @@ enum faulty_fault {
     FAULTY_WRITE_QUOTA, /* the same, for the user alone */
     FAULTY_WRITE_ERROR, /* a write fails with an I/O error */
     FAULTY_SYNC_ERROR,  /* a sync fails with an I/O error */
+    FAULTY_READ_ERROR,  /* a read fails with an I/O error */
 };
 
 /* Makes it SQLite's default file system; the stores opened from then on use it. */
 void faulty_vfs_install(void);
 void faulty_vfs_remove(void); /* with no store open */
 
-/* fault happens at the nth (from 1) write or sync from now, and at all later ones. */
+/* fault happens at the nth (from 1) write, sync or read from now, and at all later ones. */
 void faulty_vfs_fail(enum faulty_fault fault, int nth);
 void faulty_vfs_heal(void);
 bool faulty_vfs_has_failed(void); /* since the last faulty_vfs_fail */

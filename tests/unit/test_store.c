@@ -335,6 +335,24 @@ static void only_the_newest_live_lease_is_renewed(void **state)
     store_fixture_commit(fixture);
 }
 
+static void a_row_that_refers_to_nothing_is_a_bug(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_submission row = store_fixture_row(fixture);
+    struct store_delivery orphan = store_fixture_delivery(fixture, 99, 100);
+    char nothing[] = "";
+    const struct store_content content = {
+        .callback_url = nothing, .results_channel = nothing, .trace_parent = nothing, .trace_state = nothing};
+    const struct store_request request = {.submitter = "lms", .request_id = "", .fairness_key = ""};
+    row.queue_id = 99;
+    store_fixture_begin(fixture);
+
+    assert_int_equal(store_insert_submission(fixture->store, &row, &content, &request), STATUS_INTERNAL);
+    assert_int_equal(store_insert_delivery(fixture->store, &orphan), STATUS_INTERNAL);
+
+    store_rollback(fixture->store);
+}
+
 struct visits {
     int count;
     int64_t id_sum;
@@ -384,6 +402,7 @@ int main(void)
         STORE_TEST(only_live_ones_expire),
         STORE_TEST(only_live_ones_with_the_same_replace_key_are_replaceable),
         STORE_TEST(only_the_newest_live_lease_is_renewed),
+        STORE_TEST(a_row_that_refers_to_nothing_is_a_bug),
         STORE_TEST(every_leased_one_is_visited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_store_test_support */
 /*
- * The disk fails at the n-th write or sync, for n = 1, 2, ... until everything succeeds.
+ * The disk fails at the n-th write, sync or read, for n = 1, 2, ... until everything succeeds.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,6 +218,35 @@ static void a_database_that_could_not_be_made_is_made_by_the_next_start(void **s
     check_open(fixture, FAULTY_SYNC_ERROR, STATUS_DATA_LOSS);
 }
 
+/* Every transaction reads the rows that it works on, so a start and one transaction go through all kinds of reads. */
+static void a_failed_read_is_data_loss(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct error error = {0};
+    assert_int_equal(work(fixture), STATUS_OK);
+
+    for (int nth = 1; nth < ROUNDS_MAX; nth++) {
+        store_fixture_reopen(fixture);
+        int64_t before = count_leased(fixture);
+        store_fixture_close(fixture);
+        faulty_vfs_fail(FAULTY_READ_ERROR, nth);
+        enum status status = store_open(fixture->path, &fixture->store, &error);
+        if (status == STATUS_OK)
+            status = work(fixture);
+        bool failed = faulty_vfs_has_failed();
+        faulty_vfs_heal();
+        if (!failed) {
+            assert_int_equal(status, STATUS_OK);
+            assert_true(nth > 3);
+            return;
+        }
+        assert_int_equal(status, STATUS_DATA_LOSS);
+        store_fixture_reopen(fixture);
+        assert_int_equal(count_leased(fixture), before);
+    }
+    fail_msg("the transaction never succeeded");
+}
+
 int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
@@ -225,6 +254,7 @@ int main(void)
         STORE_TEST(a_full_disk_at_any_write_keeps_nothing_and_loses_nothing),
         STORE_TEST(a_failed_write_is_data_loss),
         STORE_TEST(a_failed_sync_is_data_loss),
+        STORE_TEST(a_failed_read_is_data_loss),
         STORE_TEST(a_checkpoint_that_fails_loses_nothing),
         STORE_TEST(a_database_that_could_not_be_made_is_made_by_the_next_start),
     };

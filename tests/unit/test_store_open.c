@@ -329,8 +329,8 @@ static void a_checkpoint_starts_the_log_anew(void **state)
         bytes_max = file_bytes(fixture, "-wal") > bytes_max ? file_bytes(fixture, "-wal") : bytes_max;
     }
 
-    assert_true(bytes_max > 50 * 4096);
-    assert_true(bytes_max < 100 * 4200);
+    assert_true(bytes_max > INT64_C(50) * 4096);
+    assert_true(bytes_max < INT64_C(100) * 4200);
     assert_int_equal(read_outside(fixture, "SELECT count(*) FROM submission"), 300);
 }
 
