@@ -109,10 +109,9 @@ static enum status checkpoint(struct store *store)
         return STATUS_OK;
     }
     enum status status = store_classify(store, code);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         store->wal_pages = 0;
-        store->wal_pages_bound = STORE_WAL_PAGES_MAX;
-    }
+    store->wal_pages_bound = status == STATUS_OK ? STORE_WAL_PAGES_MAX : store->wal_pages + STORE_WAL_PAGES_RETRY;
     return status;
 }
 
@@ -123,7 +122,8 @@ enum status store_begin(struct store *store)
         return STATUS_DATA_LOSS;
     if (store->wal_pages > store->wal_pages_bound) {
         enum status status = checkpoint(store);
-        if (status != STATUS_OK)
+        // A full disk is for the commit to tell: what only reads, or fits into the log, still goes.
+        if (status != STATUS_OK && status != STATUS_FULL)
             return status;
     }
     enum status status = run_plain(store, STATEMENT_BEGIN);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: xqueue_store_test_support */
+/* links: xqueue_store_test_support PkgConfig::SQLITE */
 /*
  * The disk fails at the n-th write, sync or read, for n = 1, 2, ... until everything succeeds.
  */
@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "service/store/store_internal.h"
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/store_fixture.h"
 
@@ -184,6 +185,21 @@ static void a_checkpoint_that_fails_loses_nothing(void **state)
     check_checkpoint(fixture, FAULTY_SYNC_ERROR, STATUS_DATA_LOSS);
 }
 
+static void a_full_disk_does_not_keep_a_transaction_from_beginning(void **state)
+{
+    struct store_fixture *fixture = *state;
+    work_a_little(fixture);
+    fixture->store->wal_pages_bound = 0; // the log counts as too large: beginning checkpoints
+
+    faulty_vfs_fail(FAULTY_WRITE_FULL, 1);
+    int64_t leased = count_leased(fixture);
+    faulty_vfs_heal();
+
+    assert_true(faulty_vfs_has_failed());
+    assert_int_equal(leased, 1);
+    work_a_little(fixture);
+}
+
 /* Faults while a new database is made. */
 static void check_open(struct store_fixture *fixture, enum faulty_fault fault, enum status expected)
 {
@@ -256,6 +272,7 @@ int main(void)
         STORE_TEST(a_failed_sync_is_data_loss),
         STORE_TEST(a_failed_read_is_data_loss),
         STORE_TEST(a_checkpoint_that_fails_loses_nothing),
+        STORE_TEST(a_full_disk_does_not_keep_a_transaction_from_beginning),
         STORE_TEST(a_database_that_could_not_be_made_is_made_by_the_next_start),
     };
     return cmocka_run_group_tests(tests, install, uninstall);

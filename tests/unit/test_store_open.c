@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_store_test_support PkgConfig::SQLITE */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
@@ -301,6 +304,40 @@ static void an_id_is_never_given_twice(void **state)
     assert_int_equal(read_outside(fixture, "SELECT count(*) FROM content"), 1);
 }
 
+/* What a killed process leaves behind: one submission committed, one not. Never returns. */
+static void die_at_work(struct store_fixture *fixture)
+{
+    struct error error;
+    struct store_submission kept = store_fixture_row(fixture);
+    struct store_submission lost = store_fixture_row(fixture);
+    if (store_open(fixture->path, &fixture->store, &error) != STATUS_OK)
+        _exit(1);
+    store_fixture_begin(fixture);
+    store_fixture_insert(fixture, &kept);
+    store_fixture_commit(fixture);
+    store_fixture_begin(fixture);
+    store_fixture_insert(fixture, &lost);
+    kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static void a_process_that_is_killed_loses_nothing_that_was_committed(void **state)
+{
+    struct store_fixture *fixture = *state;
+    int end = 0;
+    store_fixture_close(fixture);
+    pid_t child = fork();
+    if (child == 0)
+        die_at_work(fixture);
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &end, 0), child);
+
+    store_fixture_reopen(fixture);
+
+    assert_true(WIFSIGNALED(end) && WTERMSIG(end) == SIGKILL);
+    assert_int_equal(read_outside(fixture, "SELECT count(*) FROM submission"), 1);
+}
+
 static void somebody_elses_transaction_makes_it_unavailable(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -403,6 +440,7 @@ int main(void)
         STORE_TEST(a_missing_file_row_is_damage),
         STORE_TEST(the_schema_checks_states),
         STORE_TEST(an_id_is_never_given_twice),
+        STORE_TEST(a_process_that_is_killed_loses_nothing_that_was_committed),
         STORE_TEST(somebody_elses_transaction_makes_it_unavailable),
         STORE_TEST(a_checkpoint_starts_the_log_anew),
         STORE_TEST(a_reader_from_outside_does_not_stop_a_checkpoint_from_answering),
