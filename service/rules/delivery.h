@@ -7,8 +7,8 @@
  *                    ├─fail, lease over──┤
  *                    │                   └─given up──▶ UNDELIVERABLE ──requeue, amended──▶ PENDING
  *
- * A late acknowledgement, after the lease of the delivery ran out and before it was leased again, moves PENDING to DELIVERED: the LMS
- * has it. An amended result moves any state to PENDING (PENDING to PENDING included).
+ * A late acknowledgement, after the lease of the delivery ran out and before it was leased again, moves PENDING to DELIVERED:
+ * the LMS has it. An amended result moves any state to PENDING (PENDING to PENDING included).
  *
  * Only store_move_delivery writes a state, and it asserts delivery_move_is_legal.
  *
