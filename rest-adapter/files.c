@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rest-adapter/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "rest-adapter/url.h"
 
+#define PARTIAL ".part" /* ends the name of a file that is on its way in */
+
 enum {
+    SHELVES = 256,
+    LEFT_OVER_S = 86400,
     NAME_LENGTH = SECRET_KEY_TEXT_MAX - 1,
     SHELF_LENGTH = 2, /* of a sub-folder's name: the first digits of the file's */
     /* relative to the folder: "ab/ab34....part" and a NUL */
-    PLACE_MAX = SHELF_LENGTH + 1 + NAME_LENGTH + sizeof(".part"),
+    PLACE_MAX = SHELF_LENGTH + 1 + NAME_LENGTH + sizeof(PARTIAL),
 };
 
 struct files {
@@ -62,6 +69,51 @@ static bool sync_folder(int folder, const char *name)
     return is_synced;
 }
 
+/* The name ends in ".part", and nobody has written to it for long: whoever did is gone. */
+static bool is_left_over(int shelf, const char *name, time_t now)
+{
+    size_t length = strlen(name);
+    size_t suffix = sizeof(PARTIAL) - 1;
+    struct stat about;
+
+    return length > suffix && strcmp(name + length - suffix, PARTIAL) == 0 &&
+           fstatat(shelf, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && about.st_mtime < now - LEFT_OVER_S;
+}
+
+static void clean_shelf(int folder, const char *name, time_t now)
+{
+    int descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *shelf = descriptor >= 0 ? fdopendir(descriptor) : NULL;
+    const struct dirent *entry = NULL;
+
+    if (shelf == NULL) {
+        if (descriptor >= 0) {
+            close(descriptor);
+        }
+        return;
+    }
+    while ((entry = readdir(shelf)) != NULL) {
+        if (is_left_over(dirfd(shelf), entry->d_name, now) && unlinkat(dirfd(shelf), entry->d_name, 0) == 0) {
+            log_event(LOG_INFO, "left_over_removed", LOG_TEXT("file", entry->d_name));
+        }
+    }
+    closedir(shelf);
+}
+
+/* What an adapter that was killed left of uploads. Other adapters may be at work in the same folder. */
+static void clean_folder(int folder)
+{
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    char name[SHELF_LENGTH + 1];
+
+    for (unsigned i = 0; i < SHELVES; i++) {
+        uint8_t byte = (uint8_t)i;
+
+        text_hex(name, &byte, 1);
+        clean_shelf(folder, name, now);
+    }
+}
+
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error)
 {
     struct files *files = NULL;
@@ -81,6 +133,7 @@ enum status files_open(const struct config_rest *config, struct files **out_file
         return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot write to the folder of files %s: %s", config->files,
                          strerrordesc_np(cause));
     }
+    clean_folder(folder);
     files = MEMORY_NEW(struct files);
     *files = (struct files){.config = config, .folder = folder};
     *out_files = files;
@@ -124,7 +177,7 @@ static enum status on_begin(void *context, struct form_file *file, struct error 
     if (status != STATUS_OK) {
         return status;
     }
-    place_of(name, ".part", place);
+    place_of(name, PARTIAL, place);
     descriptor = openat(receiver->files->folder, place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0) {
         return storage_error(error, "open");
@@ -180,7 +233,7 @@ static enum status on_end(void *context, struct form_file *file, struct error *e
     char place[PLACE_MAX];
     char shelf[SHELF_LENGTH + 1];
 
-    place_of(incoming->name, ".part", partial);
+    place_of(incoming->name, PARTIAL, partial);
     place_of(incoming->name, "", place);
     (void)snprintf(shelf, sizeof(shelf), "%.*s", SHELF_LENGTH, incoming->name);
     if (fsync(incoming->descriptor) != 0) {
@@ -220,7 +273,7 @@ static void abandon_partial(struct files *files, struct form *form)
         struct incoming *incoming = form_file_at(form, i)->receiver;
 
         if (incoming != NULL) {
-            place_of(incoming->name, ".part", place);
+            place_of(incoming->name, PARTIAL, place);
             remove_place(files, place);
             incoming_destroy(incoming);
             form_file_at(form, i)->receiver = NULL;

@@ -28,7 +28,8 @@ enum { FILES_URL_BYTES_MAX = 4096 }; /* the contract's bound */
 struct files;
 
 /*
- * Makes the folder if need be and tries whether it can be written. config: borrowed for the life of the files.
+ * Makes the folder if need be, tries whether it can be written, and removes what a killed adapter left of uploads more than a
+ * day ago. config: borrowed for the life of the files.
  * STATUS_UNAVAILABLE: it cannot; text in error.
  */
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error) STATUS_CHECKED;

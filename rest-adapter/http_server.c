@@ -15,8 +15,9 @@
 #include "base/memory.h"
 
 enum {
-    READ_STEP_BYTES_MIN = 512, /* mg_read fills what it is asked for, however long that takes: ask for little at first */
-    READ_STEP_BYTES_MAX = 64 * 1024,
+    READ_STEP_BYTES_MIN = 16, /* mg_read fills what it is asked for, however long that takes: ask for little */
+    READ_STEP_BYTES_MAX = 1024,
+    DRAIN_BUFFER_BYTES = READ_STEP_BYTES_MAX,
     READ_STEP_SHARE = 16, /* ask for at most this share of what came so far */
     FILE_STEP_BYTES = 64 * 1024,
     ADDRESS_BYTES_MAX = 64,
@@ -251,15 +252,14 @@ static bool may_keep(const struct exchange *exchange, const struct http_reply *r
 /* Reads what the handler left of the body. True: nothing is left. */
 static bool drain_body(struct exchange *exchange)
 {
-    char *buffer = memory_allocate(READ_STEP_BYTES_MAX);
+    char buffer[DRAIN_BUFFER_BYTES];
     int64_t left = exchange->server->drain_bytes_max;
     int64_t count = 0;
 
     do {
-        count = exchange_read(exchange, buffer, READ_STEP_BYTES_MAX);
+        count = exchange_read(exchange, buffer, sizeof(buffer));
         left -= count;
     } while (count > 0 && left >= 0);
-    memory_free(buffer);
     return count == 0;
 }
 

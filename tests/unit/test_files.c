@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_rest */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -174,6 +175,36 @@ static void a_url_has_the_queue_escaped_and_the_real_port(void **state)
     text_finish(&url);
 }
 
+static void what_a_killed_adapter_left_of_an_upload_is_removed_a_day_later(void **state)
+{
+    static const char *const names[] = {"old.part", "new.part", "old"};
+    const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    char shelf[128];
+    char path[3][256];
+    struct files *again = NULL;
+    struct error error;
+
+    (void)state;
+    (void)snprintf(shelf, sizeof(shelf), "%s/fe", folder);
+    assert_int_equal(mkdir(shelf, 0700), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", shelf, names[i]);
+        int descriptor = creat(path[i], 0600);
+        assert_true(descriptor >= 0);
+        if (i != 1) {
+            assert_int_equal(futimens(descriptor, long_ago), 0);
+        }
+        close(descriptor);
+    }
+
+    assert_int_equal(files_open(&config, &again, &error), STATUS_OK);
+
+    assert_int_not_equal(access(path[0], F_OK), 0);
+    assert_int_equal(access(path[1], F_OK), 0);
+    assert_int_equal(access(path[2], F_OK), 0);
+    files_close(again);
+}
+
 static void a_folder_that_cannot_be_made_is_a_clear_error(void **state)
 {
     struct config_rest other = config;
@@ -198,6 +229,7 @@ int main(void)
         WITH_FILES(all_files_of_a_form_share_the_limit),
         WITH_FILES(only_names_of_files_open_anything),
         WITH_FILES(a_url_has_the_queue_escaped_and_the_real_port),
+        WITH_FILES(what_a_killed_adapter_left_of_an_upload_is_removed_a_day_later),
         WITH_FILES(a_folder_that_cannot_be_made_is_a_clear_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

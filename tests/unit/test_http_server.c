@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_rest xqueue_test_support */
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -493,6 +494,28 @@ static void a_client_that_hangs_up_in_its_body_harms_nobody(void **state)
     http_answer_finish(&answer);
 }
 
+static void a_client_that_drips_its_body_is_cut_off(void **state)
+{
+    struct http_talk talk;
+    struct http_answer answer = {0};
+    struct pollfd poller = {.events = POLLIN};
+    int sent = 0;
+
+    (void)state;
+    http_talk_open(&talk, port);
+    http_talk_say(&talk, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    poller.fd = talk.socket;
+    do { // each byte well before the timeout of a single read, all of them together never
+        assert_true(http_talk_send(&talk, "a", 1));
+        sent++;
+    } while (poll(&poller, 1, TIMEOUT_MS / 8) == 0 && sent < 100);
+
+    assert_int_equal(http_talk_receive(&talk, false, &answer), 400);
+    assert_true(sent < 40);
+    http_answer_finish(&answer);
+    http_talk_close(&talk);
+}
+
 static void after_many_connections_they_are_still_kept(void **state)
 {
     struct http_talk talk;
@@ -597,6 +620,7 @@ int main(void)
         cmocka_unit_test(part_of_a_file_is_sent_from_where_it_stands),
         cmocka_unit_test(cors_preflight_is_no_business_of_the_library),
         cmocka_unit_test(slow_and_idle_clients_lock_nobody_out),
+        cmocka_unit_test(a_client_that_drips_its_body_is_cut_off),
         cmocka_unit_test(after_many_connections_they_are_still_kept),
         cmocka_unit_test(a_client_that_hangs_up_in_its_body_harms_nobody),
         cmocka_unit_test(an_address_that_is_taken_or_malformed_is_a_clear_error),
