@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -433,10 +434,21 @@ static int pause_until(int64_t next_ms)
     return pause_ms > POLL_MS_MAX ? POLL_MS_MAX : (int)pause_ms;
 }
 
+/* A peer that closes while TLS writes to it raises SIGPIPE in the writing thread; libcurl, told to leave signals alone, lets
+ * it. */
+static void block_broken_pipes(void)
+{
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
+}
+
 static void *thread_main(void *argument)
 {
     struct http_poster *poster = argument;
     struct log_once broken = {0};
+    block_broken_pipes();
     for (;;) {
         bool canceled = false;
         bool stopping = false;

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,6 +68,10 @@ static void serve(struct fixture *fixture, int socket)
 static void *lms_main(void *argument)
 {
     struct fixture *fixture = argument;
+    sigset_t broken_pipe; // OpenSSL writes to whom has hung up already
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     for (int socket = accept(fixture->listener, NULL, NULL); socket >= 0; socket = accept(fixture->listener, NULL, NULL))
         serve(fixture, socket);
     return NULL;
