@@ -32,6 +32,7 @@ struct engine {
     int64_t due_ms;
     bool failed; /* the store cannot be trusted: nothing is run any more */
     struct log_once disk_full;
+    struct log_once disk_busy;
 };
 
 /* Moves up to ENGINE_BATCH_MAX waiting commands into the batch, after waiting for one or for due work. False: time to end. */
@@ -72,13 +73,14 @@ static void engine_run_batch(struct engine *engine)
 {
     struct queues *queues = engine->options.queues;
     struct list_node *node = NULL;
-    while ((node = list_take_first(&engine->batch)) != NULL) {
+    /* After a failure nothing more is run: the store may have left the transaction, and what runs then would stay. */
+    while (queues->failure == STATUS_OK && (node = list_take_first(&engine->batch)) != NULL) {
         engine_run_one(engine, LIST_OWNER(node, struct engine_command, node));
     }
     if (queues->failure == STATUS_OK) {
         queues_tick(queues);
     }
-    while ((node = list_take_first(&queues->unparked)) != NULL) {
+    while (queues->failure == STATUS_OK && (node = list_take_first(&queues->unparked)) != NULL) {
         engine_run_one(engine, LIST_OWNER(node, struct engine_command, node));
     }
 }
@@ -116,7 +118,19 @@ static void engine_roll_back(struct engine *engine)
         engine_fail(engine);
         return;
     }
+    /* Those that did not get to run are answered with the others. */
+    list_move_all(&engine->batch, &engine->finished);
+    list_move_all(&queues->unparked, &engine->finished);
     engine_answer(engine, status, &error);
+}
+
+/* Somebody else writes to the database (a person with a shell): the batch stays, and the store has waited a while already. */
+static void engine_wait_for_store(struct engine *engine)
+{
+    if (log_once_enter(&engine->disk_busy)) {
+        log_event(LOG_WARN, "storage_busy", LOG_TEXT("text", store_error_text(engine->options.store)));
+    }
+    engine->due_ms = engine->options.queues->now_ms;
 }
 
 /* One transaction: all waiting commands, what is due, one commit, all answers. */
@@ -125,6 +139,10 @@ static void engine_turn(struct engine *engine)
     struct queues *queues = engine->options.queues;
     struct store *store = engine->options.store;
     enum status status = store_begin(store);
+    if (status == STATUS_UNAVAILABLE) {
+        engine_wait_for_store(engine);
+        return;
+    }
     if (status == STATUS_OK) {
         engine_run_batch(engine);
         engine->due_ms = queues_next_due_ms(queues);
@@ -145,6 +163,9 @@ static void engine_turn(struct engine *engine)
     }
     if (log_once_leave(&engine->disk_full)) {
         log_event(LOG_INFO, "storage_recovered", LOG_TEXT("text", "the disk takes writes again"));
+    }
+    if (log_once_leave(&engine->disk_busy)) {
+        log_event(LOG_INFO, "storage_recovered", LOG_TEXT("text", "the database is ours again"));
     }
     struct error none = {0};
     engine_answer(engine, STATUS_OK, &none);
@@ -174,6 +195,17 @@ static void engine_checkpoint(struct engine *engine)
     }
 }
 
+/* Nobody is left who could wake what is parked. */
+static void engine_end_parked(struct engine *engine)
+{
+    struct queues *queues = engine->options.queues;
+    if (heap_first(&queues->parked)) {
+        queues->now_ms = clock_now_ms(engine->options.clock);
+        queues_stop(queues);
+        engine_turn(engine);
+    }
+}
+
 static void *engine_main(void *argument)
 {
     struct engine *engine = argument;
@@ -186,6 +218,9 @@ static void *engine_main(void *argument)
         if (!engine->failed) {
             engine_checkpoint(engine);
         }
+    }
+    if (!engine->failed) {
+        engine_end_parked(engine);
     }
     return NULL;
 }
