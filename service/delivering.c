@@ -207,13 +207,13 @@ static int64_t delivering_retry_delay_ms(struct queues *queues, struct store_del
                                          const struct delivery_failure *failure)
 {
     const struct config_delivery *settings = &queues->config->delivery;
+    int64_t asked_ms = failure->retry_after_ms < DELIVERING_RETRY_MS_MAX ? failure->retry_after_ms : DELIVERING_RETRY_MS_MAX;
     if (failure->uncounted) {
         row->attempt -= row->attempt > 0;
-        return 0;
+        return asked_ms;
     }
     int64_t delay_ms =
         retry_delay_ms(row->attempt, settings->retry_delay_ms, settings->retry_delay_ms_max, queues_random(queues));
-    int64_t asked_ms = failure->retry_after_ms < DELIVERING_RETRY_MS_MAX ? failure->retry_after_ms : DELIVERING_RETRY_MS_MAX;
     return delay_ms > asked_ms ? delay_ms : asked_ms;
 }
 
