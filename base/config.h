@@ -92,7 +92,7 @@ struct config_delivery {
 };
 
 struct config_rest {
-    struct config_texts listen; /* HTTP: "127.0.0.1:8040", "[::1]:8040"; default 127.0.0.1:8040 */
+    struct config_texts listen; /* HTTP over IPv4: "127.0.0.1:8040"; default 127.0.0.1:8040 */
     char *core;                 /* where xqueued is: "127.0.0.1:8041", "unix:/path"; default: the first of service.listen */
     char
         *user; /* of users, with role deliver: as whom the courier works; its password must be a file or from the environment */

@@ -35,16 +35,24 @@ enum status process_prepare(struct error *error)
     signal(SIGPIPE, SIG_IGN);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
+        limit.rlim_cur = limit.rlim_max < PROCESS_DESCRIPTORS_MAX ? limit.rlim_max : PROCESS_DESCRIPTORS_MAX;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
             log_event(LOG_WARN, "descriptor_limit", LOG_TEXT("text", strerror(errno)));
         }
     }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < PROCESS_DESCRIPTORS_MIN) {
-        return error_set(error, STATUS_FULL, NULL, "only %lu file descriptors are allowed, at least %d are needed (ulimit -n)",
-                         (unsigned long)limit.rlim_cur, PROCESS_DESCRIPTORS_MIN);
+    int64_t allowed = process_descriptors_max();
+    if (allowed < PROCESS_DESCRIPTORS_MIN) {
+        return error_set(error, STATUS_FULL, NULL, "only %lld file descriptors are allowed, at least %d are needed (ulimit -n)",
+                         (long long)allowed, PROCESS_DESCRIPTORS_MIN);
     }
     return STATUS_OK;
+}
+
+int64_t process_descriptors_max(void)
+{
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= INT64_MAX;
+    return known ? (int64_t)limit.rlim_cur : INT64_MAX;
 }
 
 int process_wait_for_stop(void)

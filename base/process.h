@@ -9,21 +9,26 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
 enum {
     PROCESS_DESCRIPTORS_MIN = 256,
-    PROCESS_PROBE_MS = 5000,        /* between two looks at a listener, and how long one may take */
-    PROCESS_PROBE_FAILURES_MAX = 3, /* in a row, then the listener is given up for dead */
+    PROCESS_DESCRIPTORS_MAX = 1048576, /* as many as ever help */
+    PROCESS_PROBE_MS = 5000,           /* between two looks at a listener, and how long one may take */
+    PROCESS_PROBE_FAILURES_MAX = 3,    /* in a row, then the listener is given up for dead */
     PROCESS_PROBES_MAX = 16,
 };
 
 /*
- * Raises the descriptor limit to the hard limit, blocks SIGTERM, SIGINT and SIGHUP (they are waited for), ignores SIGPIPE.
- * STATUS_FULL: fewer than PROCESS_DESCRIPTORS_MIN descriptors are allowed; text in error.
+ * Raises the descriptor limit to the hard limit (up to PROCESS_DESCRIPTORS_MAX), blocks SIGTERM, SIGINT and SIGHUP (they are
+ * waited for), ignores SIGPIPE. STATUS_FULL: fewer than PROCESS_DESCRIPTORS_MIN descriptors are allowed; text in error.
  */
 enum status process_prepare(struct error *error) STATUS_CHECKED;
+
+/* How many file descriptors are allowed now. */
+int64_t process_descriptors_max(void);
 
 /* Waits for SIGTERM or SIGINT and returns its number. */
 int process_wait_for_stop(void);

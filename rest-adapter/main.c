@@ -5,16 +5,14 @@
  * Starts from the core's client outwards and stops in the opposite order: first no new requests, then no new deliveries, then
  * no more calls. The core need not be there for either.
  */
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/rpc/rpc_event.h"
 #include "rest-adapter/core_client.h"
 #include "rest-adapter/courier.h"
@@ -24,11 +22,11 @@
 #include "rest-adapter/routes.h"
 
 enum {
-    DESCRIPTORS_WANTED = 65536,
-    DESCRIPTORS_MIN = 256,
     /* beside one per HTTP connection: its file or file on the way in, and one per callback */
     DESCRIPTORS_BESIDE = 128,
     STOP_GRACE_MS = 10000, /* for running requests and running callbacks, each */
+    EXIT_LISTENER = 4,
+    EXIT_SECOND_SIGNAL = 143, /* as the signal itself would */
 };
 
 struct program {
@@ -39,26 +37,14 @@ struct program {
 };
 
 /* accept() without a free descriptor fails, or worse: see to it before. */
-static enum status raise_descriptor_limit(const struct config *config, struct error *error)
+static void warn_of_few_descriptors(const struct config *config)
 {
     int64_t needed = DESCRIPTORS_BESIDE + 3 * config->rest.threads + config->callbacks.parallel_max;
-    struct rlimit limit;
+    int64_t allowed = process_descriptors_max();
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return error_set(error, STATUS_INTERNAL, NULL, "getrlimit: %s", strerrordesc_np(errno));
+    if (allowed < needed) {
+        log_event(LOG_WARN, "few_descriptors", LOG_INT("allowed", allowed), LOG_INT("needed", needed));
     }
-    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return error_set(error, STATUS_INTERNAL, NULL, "setrlimit: %s", strerrordesc_np(errno));
-    }
-    if (limit.rlim_cur < DESCRIPTORS_MIN) {
-        return error_set(error, STATUS_FULL, NULL, "only %llu file descriptors are allowed, %d are needed at least (ulimit -n)",
-                         (unsigned long long)limit.rlim_cur, DESCRIPTORS_MIN);
-    }
-    if ((int64_t)limit.rlim_cur < needed) {
-        log_event(LOG_WARN, "few_descriptors", LOG_INT("allowed", (int64_t)limit.rlim_cur), LOG_INT("needed", needed));
-    }
-    return STATUS_OK;
 }
 
 static bool is_loopback(const char *address)
@@ -87,13 +73,10 @@ static enum status program_start(struct program *program, struct error *error)
                                                 .drain_bytes_max = http_form_bytes_max(&config->rest),
                                                 .handler = routes_serve,
                                                 .context = &program->adapter};
-    enum status status = raise_descriptor_limit(config, error);
-
     program->adapter.config = config;
+    warn_of_few_descriptors(config);
     warn_of_open_listeners(&config->rest);
-    if (status == STATUS_OK) {
-        status = files_open(&config->rest, &program->adapter.files, error);
-    }
+    enum status status = files_open(&config->rest, &program->adapter.files, error);
     if (status == STATUS_OK) {
         status = core_client_create(config, &program->adapter.core, error);
     }
@@ -121,57 +104,71 @@ static void program_stop(struct program *program)
     files_close(program->adapter.files);
 }
 
-/* The first signal begins the orderly stop; from then on signals do what they do by default: end the process at once. */
-static void wait_for_signal(const sigset_t *signals)
+/* The adapter keeps nothing: what is not told to the core is delivered again. */
+static void on_second_signal(void *context)
 {
-    int number = 0;
-
-    while (sigwait(signals, &number) != 0) {
-    }
-    log_event(LOG_INFO, "stopping", LOG_INT("signal", number));
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    (void)context;
+    log_event(LOG_WARN, "stopping_at_once", LOG_TEXT("text", "second signal"));
+    _exit(EXIT_SECOND_SIGNAL);
 }
 
-static int run(struct config *config, const sigset_t *signals)
+static void on_listener_dead(void *context, const char *address)
+{
+    (void)context;
+    log_event(LOG_ERROR, "stopping", LOG_TEXT("address", address),
+              LOG_TEXT("text", "the listener takes no connections any more"));
+    _exit(EXIT_LISTENER);
+}
+
+/* Says where it listens, and keeps looking whether it still does. */
+static struct process_probe *announce(const struct program *program)
+{
+    const char *addresses[CONFIG_LISTENERS_MAX];
+    size_t count = program->config->rest.listen.count;
+
+    for (size_t i = 0; i < count; i++) {
+        addresses[i] = http_server_address(program->server, i);
+    }
+    log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("core", program->config->rest.core),
+              LOG_TEXT("version", XQUEUE_VERSION));
+    return process_probe_start(addresses, count, on_listener_dead, NULL);
+}
+
+static int run(struct config *config)
 {
     struct program program = {.config = config};
-    const char *version = XQUEUE_VERSION;
     struct error error = {0};
-    enum status status = program_start(&program, &error);
+    enum status status = process_prepare(&error);
 
     if (status == STATUS_OK) {
-        log_event(LOG_INFO, "ready", LOG_TEXT("listen", http_server_address(program.server, 0)),
-                  LOG_TEXT("core", config->rest.core), LOG_TEXT("version", version));
-        wait_for_signal(signals);
-    } else {
-        log_event(LOG_ERROR, "not_started", LOG_TEXT("status", status_name(status)), LOG_TEXT("text", error.text));
+        rpc_log_install();
+        status = program_start(&program, &error);
     }
+    if (status != STATUS_OK) {
+        log_event(LOG_ERROR, "start_failed", LOG_TEXT("status", status_name(status)), LOG_TEXT("text", error.text));
+        program_stop(&program);
+        return EXIT_FAILURE;
+    }
+    struct process_probe *probe = announce(&program);
+    int number = process_wait_for_stop();
+    log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    process_on_second_signal(on_second_signal, NULL);
+    process_probe_stop(probe);
     program_stop(&program);
-    if (status == STATUS_OK) {
-        log_write(LOG_INFO, "stopped", NULL, 0);
-    }
-    return status == STATUS_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything was handed over"));
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
     struct config *config = NULL;
     int exit_code = EXIT_SUCCESS;
-    sigset_t signals;
 
     if (!config_from_arguments(argc, argv, "xqueue-rest", "The legacy HTTP interface of xqueued, and its courier.", &config,
                                &exit_code)) {
         return exit_code;
     }
-    log_configure("xqueue-rest", config->log.level, config->log.format);
-    // before any thread is there, so that all of them leave the signals to this one
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    rpc_log_install();
-    exit_code = run(config, &signals);
+    exit_code = run(config);
     config_destroy(config);
     return exit_code;
 }
