@@ -64,6 +64,17 @@ static void warn_of_open_listeners(const struct config_rest *rest)
     }
 }
 
+/* Accepted in the configuration, because it belongs to a queue; said aloud, because nothing pushes yet. */
+static void warn_of_push_queues(const struct config *config)
+{
+    for (size_t i = 0; i < config->queue_count; i++) {
+        if (config->queues[i].push_url[0] != '\0') {
+            log_event(LOG_WARN, "push_not_driven", LOG_TEXT("queue", config->queues[i].name),
+                      LOG_TEXT("text", "push_url is not used by this version: graders must come for the queue's submissions"));
+        }
+    }
+}
+
 static enum status program_start(struct program *program, struct error *error)
 {
     const struct config *config = program->config;
@@ -76,6 +87,7 @@ static enum status program_start(struct program *program, struct error *error)
     program->adapter.config = config;
     warn_of_few_descriptors(config);
     warn_of_open_listeners(&config->rest);
+    warn_of_push_queues(config);
     enum status status = files_open(&config->rest, &program->adapter.files, error);
     if (status == STATUS_OK) {
         status = core_client_create(config, &program->adapter.core, error);
