@@ -68,7 +68,9 @@ static enum status submitting_insert(struct queues *queues, const struct submit_
         .has_destination = order->content.callback_url[0] != '\0' || order->content.results_channel[0] != '\0',
         .replace_key_length = order->replace_key_length,
     };
-    memcpy(row.replace_key, order->replace_key, order->replace_key_length);
+    if (order->replace_key_length > 0) {
+        memcpy(row.replace_key, order->replace_key, order->replace_key_length);
+    }
     enum status status = store_insert_submission(queues->store, &row, &order->content, &order->request);
     status = queues_stored(queues, status);
     if (status == STATUS_OK) {
@@ -78,7 +80,7 @@ static enum status submitting_insert(struct queues *queues, const struct submit_
     return status;
 }
 
-/* After the new one is in: a submission is never retired for one that was not stored. */
+/* After the new one is in: a submission never gives way to one that was not stored. */
 static enum status submitting_supersede(struct queues *queues, const struct submit_order *order, struct submit_receipt *receipt)
 {
     if (order->replace_key_length == 0) {

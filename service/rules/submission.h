@@ -9,7 +9,7 @@
  *                └──────────────────────fail (transient)──────┤
  *                                           attempts used up  ├──▶ DEAD ──requeue──▶ READY
  *                                           not gradable      └──▶ UNGRADABLE ──requeue──▶ READY
- *   READY, DELAYED, LEASED ──▶ CANCELED | SUPERSEDED | DEAD (expired as a whole, or retired)
+ *   READY, DELAYED, LEASED ──▶ CANCELED | SUPERSEDED | DEAD (expired as a whole, or given up by an administrator)
  *   READY, DELAYED, DEAD ──late result of the newest lease──▶ GRADED;  GRADED ──amended──▶ GRADED
  *
  * Only store_move_submission writes a state, and it asserts submission_move_is_legal.
