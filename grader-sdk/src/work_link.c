@@ -198,6 +198,7 @@ void link_attempt_failed(struct work_link *link, enum status status, const struc
     bool token_expired = status == STATUS_UNAUTHENTICATED && link->token[0] && !link->token_is_fresh;
     if (status == STATUS_UNAUTHENTICATED)
         link->token[0] = '\0';
+    link->token_is_fresh = false; // the service may have been another one meanwhile
     if (strcmp(error->reason, REASON_REPLACED) == 0) {
         link_end(link, XQUEUE_STATUS_REPLACED, error);
     } else if (token_expired) {

@@ -55,7 +55,7 @@ struct work_link {
     struct link_stream stream;
 
     char token[LINK_TOKEN_BYTES_MAX + 1]; /* "": none */
-    bool token_is_fresh;                  /* no Welcome since it was given */
+    bool token_is_fresh;                  /* it has not been tried yet */
     bool ever_welcome;
     bool is_away; /* and that was logged, for away_status */
     enum status away_status;
