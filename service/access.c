@@ -208,14 +208,18 @@ enum status access_make_session(struct access *access, const char *user_name, st
     if (!user) {
         return STATUS_NOT_FOUND;
     }
+    int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
+    if (map_count(&access->sessions) >= ACCESS_SESSIONS_MAX) {
+        access_forget_expired(access, now_ms);
+    }
     bool full = map_count(&access->sessions) >= ACCESS_SESSIONS_MAX;
     pthread_mutex_unlock(&access->mutex);
     if (full) {
         return STATUS_FULL;
     }
     struct store_session session = {
-        .expires_at_ms = clock_add_ms(clock_now_ms(access->clock), access->config->service.session_ms),
+        .expires_at_ms = clock_add_ms(now_ms, access->config->service.session_ms),
     };
     secret_token(out_token);
     secret_digest(out_token, strlen(out_token), session.token_digest);

@@ -126,6 +126,9 @@ enum status grading_lease(struct queues *queues, struct queue *queue, const stru
             count++;
         }
     }
+    if (grader->session) {
+        work_session_update_waiting(queues, grader->session); /* it has less room now */
+    }
     graders_forget_idle(&queues->graders, grader);
     *out_count = count;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -226,12 +229,16 @@ enum status grading_extend(struct queues *queues, struct lease_name name, int64_
         enum status status = grading_find(queues, name, &row, &facts, error);
         return status == STATUS_OK ? grading_refuse(&facts, error) : status;
     }
+    if (queues->now_ms >= lease->hard_limit_at_ms) {
+        return error_set(error, STATUS_STALE, "LEASE_STALE", "the lease is at its hard limit");
+    }
     int64_t lease_ms = lease->queue->settings->lease_ms;
+    int64_t expires_at_ms = lease_expiry_ms(queues->now_ms, lease_ms, lease->hard_limit_at_ms);
     lease->accepted = true;
     lease->counted = true;
-    lease->expires_at_ms = lease_expiry_ms(queues->now_ms, lease_ms, lease->hard_limit_at_ms);
-    /* At the hard limit a warning has been given once; before it, a renewed lease earns a new one. */
-    lease->warned = lease->warned && lease->expires_at_ms == lease->hard_limit_at_ms;
+    /* A lease that runs longer than before earns a new warning; at the hard limit the one that was given will do. */
+    lease->warned = lease->warned && expires_at_ms == lease->expires_at_ms;
+    lease->expires_at_ms = expires_at_ms;
     if (lease->stored_expires_at_ms < lease->expires_at_ms) {
         lease->stored_expires_at_ms = clock_add_ms(lease->expires_at_ms, lease_ms / LEASE_STORED_SLACK_DIVISOR);
         enum status status = store_renew_lease(queues->store, lease->submission_id, lease->key, lease->stored_expires_at_ms);

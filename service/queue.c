@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "service/delivering.h"
 #include "service/grading.h"
 #include "service/submitting.h"
@@ -44,7 +45,10 @@ static enum status queues_read_counts(struct queues *queues)
     return STATUS_OK;
 }
 
-/* A lease found in the store that memory does not know: nobody has been heard of yet, so its expiry would not count. */
+/*
+ * A lease found in the store that memory does not know. After a start nobody has been heard of yet, so its expiry would not
+ * count; after a rollback it is the connected grader's again.
+ */
 static void queues_restore_lease(void *context, const struct store_submission *row)
 {
     struct queues *queues = context;
@@ -56,16 +60,22 @@ static void queues_restore_lease(void *context, const struct store_submission *r
     if (old) {
         lease_table_remove(&queues->leases, old);
     }
+    struct grader *grader = graders_find_or_create(&queues->graders, row->grader);
     struct live_lease lease = {
         .submission_id = row->id,
         .queue = queue,
-        .grader = graders_find_or_create(&queues->graders, row->grader),
+        .grader = grader,
+        .streamed = grader->session != NULL,
         .accepted = true,
+        .counted = grader->session != NULL,
         .expires_at_ms = row->lease_expires_at_ms,
         .stored_expires_at_ms = row->lease_expires_at_ms,
         .hard_limit_at_ms = row->lease_hard_limit_at_ms,
     };
     memcpy(lease.key, row->lease_key, sizeof lease.key);
+    if (grader->session) {
+        text_copy(lease.instance, sizeof lease.instance, grader->session->instance);
+    }
     lease_table_add(&queues->leases, &lease);
 }
 
@@ -124,10 +134,27 @@ enum status queues_create(const struct config *config, struct store *store, int6
     return STATUS_OK;
 }
 
+static void queues_free_closed_sessions(struct queues *queues)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&queues->closed_sessions)) != NULL) {
+        struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        session->grader->session_count--;
+        graders_forget_idle(&queues->graders, session->grader);
+        memory_free(session->places);
+        memory_free(session);
+    }
+}
+
 void queues_destroy(struct queues *queues)
 {
     if (!queues) {
         return;
+    }
+    /* Of streams that were open when the store failed: there is nobody to tell. */
+    struct list_node *node = NULL;
+    while ((node = list_first(&queues->sessions)) != NULL) {
+        work_session_abandon(queues, LIST_OWNER(node, struct work_session, node));
     }
     queues_drop_effects(queues);
     lease_table_finish(&queues->leases);
@@ -221,7 +248,7 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
     return status;
 }
 
-/* Leases that memory made up in the batch that was rolled back. */
+/* Leases that memory made up in the batch that was rolled back, and what it believes to be stored of the others. */
 static enum status queues_drop_unstored_leases(struct queues *queues)
 {
     struct live_lease *next = NULL;
@@ -233,7 +260,11 @@ static enum status queues_drop_unstored_leases(struct queues *queues)
             return status;
         }
         if (status == STATUS_NOT_FOUND || row.state != SUBMISSION_LEASED || strcmp(row.lease_key, lease->key) != 0) {
+            struct grader *grader = lease->grader;
             lease_table_remove(&queues->leases, lease);
+            graders_forget_idle(&queues->graders, grader);
+        } else {
+            lease->stored_expires_at_ms = row.lease_expires_at_ms;
         }
     }
     return STATUS_OK;
@@ -281,8 +312,9 @@ static void queue_dispatch(struct queues *queues, struct queue *queue)
             return;
         }
     }
+    /* All of them, oldest first: the first may have no room, or its caller may be gone. Who gets nothing parks again. */
     struct list_node *node = NULL;
-    for (int64_t left = queue->ready_count; left > 0 && (node = list_first(&queue->polls)) != NULL; left--) {
+    while (queue->ready_count > 0 && (node = list_first(&queue->polls)) != NULL) {
         queues_unpark(queues, LIST_OWNER(node, struct engine_command, node));
     }
 }
@@ -349,16 +381,6 @@ static void effect_destroy(struct effect *effect)
     memory_free(effect);
 }
 
-static void queues_free_closed_sessions(struct queues *queues)
-{
-    struct list_node *node = NULL;
-    while ((node = list_take_first(&queues->closed_sessions)) != NULL) {
-        struct work_session *session = LIST_OWNER(node, struct work_session, node);
-        memory_free(session->places);
-        memory_free(session);
-    }
-}
-
 void queues_apply_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
@@ -379,14 +401,26 @@ static bool effect_needs_commit(const struct effect *effect)
     return kind == GRADER_NOTICE_GRANT || kind == GRADER_NOTICE_LOST || kind == GRADER_NOTICE_SOON;
 }
 
+/* Takes back what an effect meant that is not true any more. */
+static void effect_undo(struct effect *effect)
+{
+    struct grader_notice *notice = &effect->notice;
+    if (notice->kind == GRADER_NOTICE_GRANT) {
+        effect->session->credit++;
+        effect->session->credit_bytes += (int64_t)notice->grant->content.body_length;
+    } else if (notice->kind == GRADER_NOTICE_FINISH && notice->status == STATUS_OK) {
+        /* Drained, but what ended the last lease was not stored: the grader has to come again with it. */
+        notice->status = error_set(&notice->error, STATUS_UNAVAILABLE, "STORAGE_FULL",
+                                   "the disk of the queue is full; what you hold is kept");
+    }
+}
+
 void queues_drop_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
-        if (effect->notice.kind == GRADER_NOTICE_GRANT) {
-            effect->session->credit++;
-        }
+        effect_undo(effect);
         if (!effect_needs_commit(effect) && effect->session->link) {
             effect->session->link->notify(effect->session->link, &effect->notice);
         }

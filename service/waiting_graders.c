@@ -46,7 +46,7 @@ struct grader *graders_find_or_create(struct graders *graders, const char *name)
 
 void graders_forget_idle(struct graders *graders, struct grader *grader)
 {
-    if (grader->session || !list_is_empty(&grader->leases)) {
+    if (grader->session_count > 0 || !list_is_empty(&grader->leases)) {
         return;
     }
     map_remove(&graders->by_name, &grader->by_name);

@@ -20,6 +20,7 @@ struct grader {
     char name[STORE_NAME_MAX];
     struct list leases;           /* of struct live_lease: its in-flight count */
     struct work_session *session; /* the connected stream, or NULL */
+    int64_t session_count;        /* of sessions that point here: also those that are closed and not freed yet */
     int64_t leases_max;           /* in-flight limit over all paths */
     struct map_node by_name;
 };
@@ -41,7 +42,7 @@ void graders_finish(struct graders *graders);
 
 struct grader *graders_find(struct graders *graders, const char *name); /* NULL: none */
 struct grader *graders_find_or_create(struct graders *graders, const char *name);
-/* Forgets the grader if it has neither session nor lease. */
+/* Forgets the grader if it has neither lease nor session, closed ones included. */
 void graders_forget_idle(struct graders *graders, struct grader *grader);
 
 bool grader_has_room(const struct grader *grader);

@@ -137,6 +137,9 @@ static enum status work_session_resume(struct queues *queues, struct work_sessio
         list_remove(&before->leases, &lease->grader_node);
         lease->grader = session->grader;
         list_append(&session->grader->leases, &lease->grader_node);
+        if (before->session) {
+            work_session_lease_gone(queues, before->session);
+        }
         graders_forget_idle(&queues->graders, before);
     }
     text_copy(lease->instance, sizeof lease->instance, session->instance);
@@ -168,11 +171,11 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
         return status;
     }
     session->grader = graders_find_or_create(&queues->graders, hello->grader);
-    struct work_session *old = session->grader->session;
-    session->grader->session = session;
-    if (old) {
-        work_session_replace(queues, old);
+    session->grader->session_count++;
+    if (session->grader->session) {
+        work_session_replace(queues, session->grader->session);
     }
+    session->grader->session = session;
     int64_t leases_max = queues->graders.leases_max;
     session->grader->leases_max = hello->slots < leases_max ? hello->slots : leases_max;
     list_append(&queues->sessions, &session->node);
@@ -203,7 +206,6 @@ void work_session_close(struct queues *queues, struct work_session *session)
         for (struct list_node *node = list_first(&grader->leases); node; node = list_next(&grader->leases, node)) {
             LIST_OWNER(node, struct live_lease, grader_node)->streamed = false;
         }
-        graders_forget_idle(&queues->graders, grader);
     }
 }
 

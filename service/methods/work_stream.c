@@ -177,7 +177,9 @@ static void work_answer(struct work_command *work)
         work_send_ack(work, message->reject->lease, XQUEUE__V1__ACK_ITEM__ACK_ITEM_REJECT);
         break;
     case XQUEUE__V1__GRADER_MESSAGE__KIND_HEARTBEAT:
-        work_answer_heartbeat(work);
+        if (work->status == STATUS_OK) { /* else it came to nothing: the next one counts */
+            work_answer_heartbeat(work);
+        }
         break;
     case XQUEUE__V1__GRADER_MESSAGE__KIND_COMPLETE:
         work_send_ack(work, message->complete->lease, XQUEUE__V1__ACK_ITEM__ACK_ITEM_COMPLETE);
@@ -261,12 +263,14 @@ static enum status work_run_heartbeat(struct work_command *work, struct queues *
             return work_breach(work, "Heartbeat names something that is no lease");
         }
         int64_t expires_in_ms = 0;
-        if (grading_extend(queues, lease, &expires_in_ms, &error) != STATUS_OK) {
+        enum status status = grading_extend(queues, lease, &expires_in_ms, &error);
+        const struct live_lease *held = lease_table_find_held(&queues->leases, lease.submission_id, lease.key);
+        if (!held) {
             expires_in_ms = -(int64_t)grading_lost_reason(queues, lease);
         }
-        const struct live_lease *held = lease_table_find(&queues->leases, lease.submission_id);
-        bool full = held && expires_in_ms >= held->queue->settings->lease_ms;
-        work->expires_in_ms[i] = full ? 0 : expires_in_ms;
+        /* Nothing to say of a full length, nor of a lease at its hard limit: the tick of this batch ends that one. */
+        bool quiet = held && (status != STATUS_OK || expires_in_ms >= held->queue->settings->lease_ms);
+        work->expires_in_ms[i] = quiet ? 0 : expires_in_ms;
     }
     return STATUS_OK;
 }

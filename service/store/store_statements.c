@@ -118,7 +118,8 @@ static const char *const sql[STATEMENT_END] = {
                                  " VALUES (?1, ?2, ?3, ?4)",
     [STATEMENT_DELETE_SESSION] = "DELETE FROM login_session WHERE token_digest = ?1",
     [STATEMENT_DELETE_EXPIRED_SESSIONS] = "DELETE FROM login_session WHERE expires_at_ms <= ?1",
-    [STATEMENT_VISIT_SESSIONS] = "SELECT token_digest, credential_digest, user, expires_at_ms FROM login_session",
+    [STATEMENT_VISIT_SESSIONS] = "SELECT token_digest, credential_digest, user, expires_at_ms FROM login_session"
+                                 " ORDER BY expires_at_ms",
 };
 
 const char *store_statement_sql(enum statement statement)
