@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -148,7 +149,7 @@ static bool start(struct process *process, const struct run *run)
     char seconds[NUMBER_MAX];
     char *arguments[ARGUMENTS_MAX] = {borrow("course_grader"), borrow(CHILD_OPTION), process->folder, seconds};
     size_t count = 4;
-    (void)snprintf(seconds, sizeof(seconds), "%lld", (long long)(run->time_limit_ms / MS_PER_SECOND + 1));
+    (void)snprintf(seconds, sizeof(seconds), "%" PRId64, run->time_limit_ms / MS_PER_SECOND + 1);
     arguments[count++] = borrow(language->interpreter);
     if (language->option)
         arguments[count++] = borrow(language->option);

@@ -180,7 +180,7 @@ enum xqueue_status xqueue_submission_fail(struct xqueue_submission *submission, 
     char *copy = memory_try_allocate(length + 1);
     if (!copy)
         return XQUEUE_STATUS_NO_MEMORY;
-    memcpy(copy, message, length);
+    (void)text_copy(copy, length + 1, message);
     struct answer answer = {.kind = ANSWER_FAIL, .fail = kind, .bytes = copy, .length = length, .delay_ms = retry_after_ms};
     return give_answer(submission, &answer);
 }

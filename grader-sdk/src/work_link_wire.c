@@ -42,7 +42,7 @@ struct hello_parts {
 static bool fill_held(struct hello_parts *parts, const struct wire_leases *held)
 {
     parts->refs = memory_try_allocate(held->count * sizeof(*parts->refs));
-    parts->held = memory_try_allocate(held->count * sizeof(*parts->held));
+    parts->held = memory_try_allocate(held->count * sizeof(Xqueue__V1__LeaseRef *));
     if (!parts->refs || !parts->held)
         return false;
     for (size_t i = 0; i < held->count; i++) {

@@ -384,43 +384,41 @@ static const Xqueue__V1__LeaseLost *find_lost(const Xqueue__V1__LeaseLost *lost,
     return lost && lost->lease ? lost : NULL;
 }
 
-static void send_welcome(struct scripted_xqueued *core, Xqueue__V1__Welcome *welcome, const Xqueue__V1__LeaseLost *lost)
+static void send_welcome(struct scripted_xqueued *core, int64_t ping_period_ms, int64_t lease_ms,
+                         const Xqueue__V1__LeaseLost *lost)
 {
     Xqueue__V1__LeaseRef *kept[LEASES_MAX];
     Xqueue__V1__LeaseLost *gone[LEASES_MAX];
+    char session[] = "scripted";
     const Xqueue__V1__Hello *hello = core->hello ? body_of(core->hello)->hello : NULL;
+    Xqueue__V1__Welcome welcome = XQUEUE__V1__WELCOME__INIT;
     for (size_t i = 0; hello && i < hello->n_held && i < LEASES_MAX; i++) {
         const Xqueue__V1__LeaseLost *is_lost = find_lost(lost, hello->held[i]->submission_id);
         if (is_lost)
-            gone[welcome->n_lost++] = (Xqueue__V1__LeaseLost *)(uintptr_t)is_lost;
+            gone[welcome.n_lost++] = (Xqueue__V1__LeaseLost *)(uintptr_t)is_lost;
         else
-            kept[welcome->n_kept++] = hello->held[i];
+            kept[welcome.n_kept++] = hello->held[i];
     }
-    char session[] = "scripted";
-    welcome->session = session;
-    welcome->kept = kept;
-    welcome->lost = gone;
-    welcome->result_bytes_max = RESULT_BYTES_MAX;
-    welcome->leases_max = LEASES_MAX;
+    welcome.session = session;
+    welcome.kept = kept;
+    welcome.lost = gone;
+    welcome.ping_period_ms = ping_period_ms;
+    welcome.lease_ms = lease_ms;
+    welcome.result_bytes_max = RESULT_BYTES_MAX;
+    welcome.leases_max = LEASES_MAX;
     Xqueue__V1__ServerMessage message = message_of(XQUEUE__V1__SERVER_MESSAGE__KIND_WELCOME);
-    message.welcome = welcome;
+    message.welcome = &welcome;
     scripted_xqueued_send(core, &message);
 }
 
 void scripted_xqueued_welcome(struct scripted_xqueued *core, const Xqueue__V1__LeaseLost *lost)
 {
-    Xqueue__V1__Welcome welcome = XQUEUE__V1__WELCOME__INIT;
-    welcome.ping_period_ms = PING_PERIOD_MS;
-    welcome.lease_ms = LEASE_MS;
-    send_welcome(core, &welcome, lost);
+    send_welcome(core, PING_PERIOD_MS, LEASE_MS, lost);
 }
 
 void scripted_xqueued_welcome_with(struct scripted_xqueued *core, int64_t ping_period_ms, int64_t lease_ms)
 {
-    Xqueue__V1__Welcome welcome = XQUEUE__V1__WELCOME__INIT;
-    welcome.ping_period_ms = ping_period_ms ? ping_period_ms : PING_PERIOD_MS;
-    welcome.lease_ms = lease_ms ? lease_ms : LEASE_MS;
-    send_welcome(core, &welcome, NULL);
+    send_welcome(core, ping_period_ms ? ping_period_ms : PING_PERIOD_MS, lease_ms ? lease_ms : LEASE_MS, NULL);
 }
 
 void scripted_xqueued_grant(struct scripted_xqueued *core, uint64_t id, const char *body)

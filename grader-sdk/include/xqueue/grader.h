@@ -31,26 +31,24 @@
  *   - A submission is yours on a lease. The library renews it while your handler works, whatever the handler does, up to the
  *     queue's hard limit.
  *   - When the connection breaks it connects again, with growing, jittered pauses, for as long as it takes, and goes on with
- * what it held. Answers are kept, and sent again, until the service has confirmed that they are on disk.
+ *     what it held. Answers are kept, and sent again, until the service has confirmed that they are on disk.
  *   - When a lease is lost (the student handed in again, the hard limit passed, ...) the handler can see it and stop early.
  *   - xqueue_grader_stop drains: nothing new is taken, what is running is finished, its answers are confirmed, then
  *     xqueue_grader_run returns.
  *
  * What it never does
  *   It never prints, never exits or aborts your process, installs no signal handler, changes no signal mask of your threads,
- * and calls no setenv. (The log lines of gRPC itself, on
- *   which it stands, are silenced for the whole process.) It logs through your callback, one line when a state changes. Without
- * memory it answers XQUEUE_STATUS_NO_MEMORY. The library's threads have signals blocked (but for those
- * that a fault of their own raises), so your signal handlers run on your threads.
+ *   and calls no setenv. It logs through your callback, one line when a state changes. (The log lines of gRPC, on which it
+ *   stands, are silenced for the whole process.) Without memory it answers XQUEUE_STATUS_NO_MEMORY. The library's threads have
+ *   signals blocked (but for faults), so your signal handlers run on your threads.
  *
  * Fork policy
  *   Do not call fork() in a process that has a grader, unless the child does nothing but call exec (or _exit) at once: the
  *   child has none of the library's threads, and its locks may be held for ever. Start programs with posix_spawn, as
- *   examples/course_grader.c does; what must be set up between fork and exec (limits, a sandbox) is done by a small program
- *   that posix_spawn starts first. Programs inherit
- *   the signal mask of the thread that starts them: reset it with posix_spawnattr_setsigmask. All file descriptors of the
- * library are close-on-exec. Fork before xqueue_grader_create if you want several processes; each then makes a grader of its
- * own.
+ *   examples/course_run.c does; what must be set up between fork and exec (limits, a sandbox) is done by a small program
+ *   that posix_spawn starts first. Programs inherit the signal mask of the thread that starts them: reset it with
+ *   posix_spawnattr_setsigmask. All file descriptors of the library are close-on-exec. Fork before xqueue_grader_create if
+ *   you want several processes; each then makes a grader of its own.
  *
  * Threads
  *   Every function may be called from any thread, except where it says otherwise. Several graders in one process do not
