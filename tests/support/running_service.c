@@ -202,7 +202,7 @@ static bool stop(struct running_program **program)
     running_program_signal(*program, SIGTERM);
     outcome = running_program_wait(*program);
     is_fine = running_program_is_clean(*program) && outcome == 0;
-    if (!is_fine) {
+    if (!is_fine || getenv("XQUEUE_TEST_VERBOSE") != NULL) {
         (void)fprintf(stderr, "process %d ended with %d\n", (int)running_program_pid(*program), outcome);
         running_program_dump(*program);
     }
