@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: selftest.sh CHECK (layers, headers, format, sizes, tidy, shell, install)
+# usage: selftest.sh CHECK (layers, headers, format, sizes, tidy, shell, install, quotes)
 # Proves that a check finds what it is for: it must pass a clean sample tree, and fail on each sample that breaks a rule.
 set -euo pipefail
 check=$1
@@ -14,7 +14,7 @@ run_check() {
     case $check in
     layers) "$python" "$here/layers.py" "$tree" ;;
     headers) "$here/headers.sh" "$tree" "$tree/build" ;;
-    format | sizes | shell) "$here/$check.sh" "$tree" ;;
+    format | sizes | shell | quotes) "$here/$check.sh" "$tree" ;;
     tidy) "$python" "$here/tidy.py" "$tree" "$tree/build" ;;
     install) "$here/install.sh" "$tree/build" "$tree/expected.txt" ;;
     esac
@@ -125,6 +125,13 @@ shell_samples() {
     put dev '#!/bin/sh\necho "$1"'
     passes 'a clean tree'
     finds 'SC2086' tests/demo/demo.sh '#!/bin/sh\necho $1'
+}
+
+quotes_samples() {
+    put grader-sdk/examples/hello_grader.c 'int main(void);'
+    put README.md '## Write a grader in 20 lines\n```c\nint main(void);\n```\n## Install'
+    passes 'a README that quotes the example'
+    finds 'differs' README.md '## Write a grader in 20 lines\n```c\nint main(int);\n```\n## Install'
 }
 
 install_samples() {
