@@ -152,6 +152,7 @@ sizes) sizes_samples ;;
 tidy) tidy_samples ;;
 shell) shell_samples ;;
 install) install_samples ;;
+quotes) quotes_samples ;;
 *)
     echo "no such check: $check" >&2
     exit 64
