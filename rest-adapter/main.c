@@ -135,7 +135,7 @@ static void on_listener_dead(void *context, const char *address)
 /* Says where it listens, and keeps looking whether it still does. */
 static struct process_probe *announce(const struct program *program)
 {
-    const char *addresses[CONFIG_LISTENERS_MAX];
+    const char *addresses[CONFIG_LISTENERS_MAX] = {""};
     size_t count = program->config->rest.listen.count;
 
     for (size_t i = 0; i < count; i++) {

@@ -54,7 +54,7 @@ static void real_address(const struct server *server, const struct config *confi
 
 static struct process_probe *announce(const struct server *server, const struct config *config)
 {
-    char addresses[CONFIG_LISTENERS_MAX][256];
+    char addresses[CONFIG_LISTENERS_MAX][256] = {""};
     const char *pointers[CONFIG_LISTENERS_MAX];
     size_t count = config->service.listen.count;
     for (size_t i = 0; i < count; i++) {

@@ -127,6 +127,7 @@ shell_samples() {
     finds 'SC2086' tests/demo/demo.sh '#!/bin/sh\necho $1'
 }
 
+# shellcheck disable=SC2016 # the backquotes are Markdown's
 quotes_samples() {
     put grader-sdk/examples/hello_grader.c 'int main(void);'
     put README.md '## Write a grader in 20 lines\n```c\nint main(void);\n```\n## Install'
