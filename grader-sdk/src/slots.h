@@ -18,7 +18,7 @@ struct slots;
  */
 enum status slots_create(unsigned count, xqueue_handler *handler, void *context, struct slots **out_slots) STATUS_CHECKED;
 
-/* Hands a submission to the next free thread. The caller gives no more than there are threads. */
+/* Hands a submission to the next free thread; it waits when there is none. The caller bounds how many wait. */
 void slots_give(struct slots *slots, struct xqueue_submission *submission);
 
 /* Every submission given must have returned. Joins the threads. NULL is fine. */

@@ -169,8 +169,8 @@ void link_end(struct work_link *link, enum xqueue_status outcome, const struct e
     const char *text = error ? error->text : xqueue_status_name(outcome);
     (void)report_error(&link->outcome_error, outcome, true, error ? error->reason : NULL, "%s", text);
     bool is_ordered = outcome == XQUEUE_STATUS_OK || outcome == XQUEUE_STATUS_CANCELED;
-    report_line(link->with.report, is_ordered ? XQUEUE_LOG_INFO : XQUEUE_LOG_ERROR, "stopped: %s (%s)", text,
-                xqueue_status_name(outcome));
+    report_line(link->with.report, is_ordered ? XQUEUE_LOG_INFO : XQUEUE_LOG_ERROR, "stopped: %s (%s)",
+                error ? error->text : "everything is finished", xqueue_status_name(outcome));
     link_leases_give_up(link);
     link_drop_stream(link);
     if (link->state == LINK_LOGIN)

@@ -99,8 +99,13 @@ void link_message(struct work_link *link, struct rpc_message *message);
 
 /* ---- work_link_leases.c ---- */
 
-/* Room for submissions right now. */
+/* For how many submissions there is a thread right now: what credit is given for. */
 unsigned link_free_slots(const struct work_link *link);
+/*
+ * Can a grant be taken? Yes also when all handlers run, but one of them has answered already and is about to return: the
+ * service may spend credit from before its answer.
+ */
+bool link_has_room(const struct work_link *link);
 struct xqueue_submission *link_find_lease(const struct work_link *link, const Xqueue__V1__LeaseRef *lease);
 /* Takes a granted submission: it gets a slot. */
 void link_lease_add(struct work_link *link, struct xqueue_submission *submission);

@@ -84,10 +84,19 @@ static bool goes_out(const struct xqueue_submission *submission, enum xqueue_los
 unsigned link_free_slots(const struct work_link *link)
 {
     unsigned slots = link->with.settings->slots;
-    size_t free_slots = slots - link->in_handler;
+    size_t free_slots = link->in_handler < slots ? slots - link->in_handler : 0;
     size_t room = (size_t)slots * LINK_LEASES_PER_SLOT_MAX;
     room = room > link->leases.count ? room - link->leases.count : 0;
     return (unsigned)(free_slots < room ? free_slots : room);
+}
+
+bool link_has_room(const struct work_link *link)
+{
+    size_t busy = 0;
+    for (const struct xqueue_submission *at = first_lease(link); at; at = next_lease(link, at))
+        busy += at->in_handler && at->answer_state == ANSWER_STATE_NONE;
+    size_t slots = link->with.settings->slots;
+    return busy < slots && link->leases.count < slots * LINK_LEASES_PER_SLOT_MAX;
 }
 
 struct xqueue_submission *link_find_lease(const struct work_link *link, const Xqueue__V1__LeaseRef *lease)
@@ -100,7 +109,7 @@ struct xqueue_submission *link_find_lease(const struct work_link *link, const Xq
 
 void link_lease_add(struct work_link *link, struct xqueue_submission *submission)
 {
-    assert(link_free_slots(link) > 0);
+    assert(link_has_room(link));
     submission->in_handler = true;
     link->in_handler++;
     list_append(&link->leases, &submission->lease_node);

@@ -90,7 +90,7 @@ static void on_grant(struct work_link *link, const Xqueue__V1__ServerMessage *bo
     if (link_find_lease(link, grant->lease))
         return;
     link->stream.credit -= link->stream.credit > 0;
-    if (link->stop != INBOX_STOP_NOT || link_free_slots(link) == 0) {
+    if (link->stop != INBOX_STOP_NOT || !link_has_room(link)) {
         reject(link, grant->lease, link->stop != INBOX_STOP_NOT ? "draining" : "no slot is free");
         return;
     }

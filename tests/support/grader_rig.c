@@ -67,7 +67,10 @@ static enum xqueue_status answer(struct grader_rig *rig, struct xqueue_submissio
         return XQUEUE_STATUS_INTERNAL;
     if (strcmp(body, "wait") == 0 || strcmp(body, "note") == 0 || strcmp(body, "until_lost") == 0)
         wait_in_handler(rig, submission, strcmp(body, "until_lost") != 0);
-    return xqueue_submission_complete(submission, "graded", strlen("graded"));
+    enum xqueue_status status = xqueue_submission_complete(submission, "graded", strlen("graded"));
+    if (strcmp(body, "linger") == 0)
+        wait_in_handler(rig, submission, true);
+    return status;
 }
 
 static void handle(struct xqueue_submission *submission, void *context)

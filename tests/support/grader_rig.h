@@ -7,6 +7,7 @@
  *     "wait"     waits for grader_rig_open, then as "echo"     "fail"    fails, transient, "no compiler", 250 ms
  *     "until_lost" waits until its lease is lost, then completes   "release" hands back for 500 ms
  *     "note"     tells "testing", 40 %, then as "wait"  "big"   completes with GRADER_RIG_BIG_BYTES bytes
+ *     "linger"   as "echo", then as "wait" without a further answer
  *
  * Threading: the test's thread.
  */

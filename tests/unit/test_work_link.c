@@ -226,6 +226,25 @@ static void a_grant_without_a_free_slot_is_rejected(void **state)
     assert_int_equal(message->credit->submissions, 1);
 }
 
+static void a_grant_that_follows_an_answer_waits_for_the_handler_to_return(void **state)
+{
+    struct grader_rig *rig = connected(state);
+    scripted_xqueued_grant(rig->core, 1, "linger");
+    assert_non_null(AWAIT(COMPLETE));
+
+    scripted_xqueued_grant(rig->core, 2, "echo");
+
+    const Xqueue__V1__GraderMessage *message = AWAIT(ACCEPT);
+    assert_non_null(message);
+    assert_int_equal(message->accept->lease->submission_id, 2);
+    assert_int_equal(COUNT(REJECT), 0);
+    grader_rig_open(rig);
+    message = AWAIT(COMPLETE);
+    assert_non_null(message);
+    assert_int_equal(message->complete->lease->submission_id, 2);
+    assert_int_equal(rig->running_most, 1);
+}
+
 static void a_replaced_session_ends_the_grader(void **state)
 {
     struct grader_rig *rig = connected(state);
@@ -376,6 +395,7 @@ int main(void)
         CASE(a_silent_service_is_left_and_asked_again),
         CASE(a_ping_is_answered),
         CASE(a_grant_without_a_free_slot_is_rejected),
+        CASE(a_grant_that_follows_an_answer_waits_for_the_handler_to_return),
         CASE(a_replaced_session_ends_the_grader),
         CASE(an_unknown_queue_at_the_start_ends_the_grader),
         CASE(a_refusal_after_a_welcome_is_tried_again),

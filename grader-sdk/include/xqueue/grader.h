@@ -142,7 +142,8 @@ struct xqueue_submission;
 /*
  * Grades one submission: yours to write. Runs on one of `slots` threads of the library; may take as long as the queue's hard
  * limit. Answer with exactly one of xqueue_submission_complete, _fail and _release before returning; returning without an
- * answer counts as xqueue_submission_fail(XQUEUE_FAIL_TRANSIENT). The submission and all that its functions returned are gone
+ * answer counts as xqueue_submission_fail(XQUEUE_FAIL_TRANSIENT). After the answer, return soon: the next submission may be
+ * waiting for the thread. The submission and all that its functions returned are gone
  * when the handler returns. Do not leave by pthread_exit, a C++ exception or longjmp.
  */
 typedef void xqueue_handler(struct xqueue_submission *submission, void *context);
