@@ -133,9 +133,10 @@ void *rpc_server_call_data(const struct rpc_server_call *call);
 void rpc_server_call_reply(struct rpc_server_call *call, const ProtobufCMessage *reply);
 
 /*
- * Ends a call with a status. STATUS_OK is for streams and goes out after everything that was queued before; any other status
- * goes out next, what was queued is dropped. error gives text, reason and retry delay; NULL: only the code. Nothing but
- * on_close comes to the handler after this. A peer that takes nothing for finish_stall_ms is cut off.
+ * Ends a call with a status, which goes out after everything that was queued before; but STATUS_FULL, which is for a peer that
+ * does not read, goes out next, and what was queued is dropped. STATUS_OK is for streams. error gives text, reason and retry
+ * delay; NULL: only the code. Nothing but on_close comes to the handler after this. A peer that takes nothing for
+ * finish_stall_ms is cut off.
  */
 void rpc_server_call_finish(struct rpc_server_call *call, enum status status, const struct error *error);
 

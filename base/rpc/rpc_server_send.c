@@ -93,8 +93,8 @@ void rpc_server_call_finish(struct rpc_server_call *call, enum status status, co
 {
     pthread_mutex_lock(&call->lock);
     if (!rpc_server_call_is_ended(call)) {
-        if (status != STATUS_OK) {
-            rpc_outbox_clear(&call->outbox);
+        if (status == STATUS_FULL) {
+            rpc_outbox_clear(&call->outbox); /* a peer that does not read is not waited for */
         }
         start_finish(call, status, error);
     }
