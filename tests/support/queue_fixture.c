@@ -30,6 +30,7 @@ static void start(struct queue_fixture *fixture)
     struct error error = {0};
     must(store_open(fixture->path, &fixture->store, &error), "store_open", &error);
     must(queues_create(fixture->config, fixture->store, fixture->now_ms, &fixture->queues, &error), "queues_create", &error);
+    fixture->queues->random_state = 1; // the same jitter each time
 }
 
 static void stop(struct queue_fixture *fixture)
