@@ -134,6 +134,7 @@ struct core_lease grader_receives(struct scripted_grader *grader)
 
     assert_true(scripted_grader_await_grant(grader, &lease));
     assert_true(scripted_grader_accept(grader, &lease));
+    assert_true(scripted_grader_ping(grader)); // so that the service knows, whoever speaks next
     return lease;
 }
 

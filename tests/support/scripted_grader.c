@@ -297,6 +297,23 @@ bool scripted_grader_drain(struct scripted_grader *grader)
     return scripted_grader_say(grader, &message);
 }
 
+bool scripted_grader_ping(struct scripted_grader *grader)
+{
+    Xqueue__V1__GraderMessage message = XQUEUE__V1__GRADER_MESSAGE__INIT;
+    Xqueue__V1__Ping ping = XQUEUE__V1__PING__INIT;
+    struct rpc_message *pong = NULL;
+
+    message.kind_case = XQUEUE__V1__GRADER_MESSAGE__KIND_PING;
+    message.ping = &ping;
+    ping.number = 1;
+    if (scripted_grader_say(grader, &message)) {
+        pong = scripted_grader_await(grader, XQUEUE__V1__SERVER_MESSAGE__KIND_PONG);
+    }
+    const bool is_answered = pong != NULL;
+    rpc_message_free(pong);
+    return is_answered;
+}
+
 void scripted_grader_be_silent(struct scripted_grader *grader)
 {
     pthread_mutex_lock(&grader->mutex);

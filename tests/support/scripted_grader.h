@@ -61,6 +61,8 @@ bool scripted_grader_say_fail(struct scripted_grader *grader, const struct core_
 bool scripted_grader_say_release(struct scripted_grader *grader, const struct core_lease *lease);
 bool scripted_grader_say_reject(struct scripted_grader *grader, const struct core_lease *lease);
 bool scripted_grader_drain(struct scripted_grader *grader);
+/* Ping, and awaits the Pong: then the service has taken all that was said before. */
+bool scripted_grader_ping(struct scripted_grader *grader);
 /* From now on pings are not answered. */
 void scripted_grader_be_silent(struct scripted_grader *grader);
 
