@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: xqueue_grader_core */
+/*
+ * The library without memory: the n-th allocation fails, for n = 1, 2, ... until all goes well. The allocator is glibc's,
+ * behind functions of this program; builds with a sanitizer have an allocator of their own and leave these tests out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "grader-sdk/include/xqueue/grader.h"
+#include "grader-sdk/src/inbox.h"
+#include "grader-sdk/src/submission.h"
+#include "grader-sdk/src/work_link_wire.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_OWN_ALLOCATOR 0
+#else
+#define HAS_OWN_ALLOCATOR 1
+#endif
+
+enum { ALLOCATIONS_MAX = 1000 };
+
+/* How many allocations of this thread still succeed; negative: all. */
+static _Thread_local int allocations_left = -1;
+
+#if HAS_OWN_ALLOCATOR
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+
+static int may_allocate(void)
+{
+    if (allocations_left < 0)
+        return 1;
+    return allocations_left-- > 0 ? 1 : (allocations_left = 0);
+}
+
+void *malloc(size_t size)
+{
+    return may_allocate() ? __libc_malloc(size) : NULL;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return may_allocate() ? __libc_calloc(count, size) : NULL;
+}
+#endif
+
+static void skip_without_allocator(void)
+{
+    if (!HAS_OWN_ALLOCATOR)
+        skip();
+}
+
+static void handle(struct xqueue_submission *submission, void *context)
+{
+    (void)submission;
+    (void)context;
+}
+
+static void creating_without_memory_says_so(void **state)
+{
+    static const char *const queues[] = {"a", "b"};
+    static const struct xqueue_label labels[] = {{"language", "python"}, {"site", "x"}};
+    (void)state;
+    skip_without_allocator();
+    struct xqueue_grader_options options;
+    xqueue_grader_options_init(&options);
+    options.handler = handle;
+    options.queues = queues;
+    options.queue_count = 2;
+    options.user = "user";
+    options.password = "password";
+    options.labels = labels;
+    options.label_count = 2;
+
+    struct xqueue_grader *grader = NULL;
+    int failures = 0;
+    enum xqueue_status status = XQUEUE_STATUS_NO_MEMORY;
+    while (status == XQUEUE_STATUS_NO_MEMORY && failures < ALLOCATIONS_MAX) {
+        struct xqueue_error error;
+        allocations_left = failures;
+        status = xqueue_grader_create(&options, &grader, &error);
+        allocations_left = -1;
+        if (status == XQUEUE_STATUS_NO_MEMORY) {
+            failures++;
+            assert_null(grader);
+            assert_int_equal(error.status, XQUEUE_STATUS_NO_MEMORY);
+            assert_true(error.retriable);
+        }
+    }
+
+    assert_int_equal(status, XQUEUE_STATUS_OK);
+    assert_in_range(failures, 10, ALLOCATIONS_MAX);
+    xqueue_grader_destroy(grader);
+}
+
+static void an_answer_without_memory_is_not_given_and_can_be_given_later(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    struct inbox inbox;
+    inbox_init(&inbox);
+    struct xqueue_submission *submission = MEMORY_NEW(struct xqueue_submission);
+    submission->inbox = &inbox;
+
+    allocations_left = 0;
+    enum xqueue_status complete = xqueue_submission_complete(submission, "x", 1);
+    enum xqueue_status fail = xqueue_submission_fail(submission, XQUEUE_FAIL_TRANSIENT, "x", 0);
+    allocations_left = -1;
+
+    assert_int_equal(complete, XQUEUE_STATUS_NO_MEMORY);
+    assert_int_equal(fail, XQUEUE_STATUS_NO_MEMORY);
+    assert_int_equal(xqueue_submission_complete(submission, "x", 1), XQUEUE_STATUS_OK);
+    submission_destroy(submission);
+    inbox_finish(&inbox);
+}
+
+static void a_missing_answer_is_given_even_without_memory(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    struct inbox inbox;
+    inbox_init(&inbox);
+    struct xqueue_submission *submission = MEMORY_NEW(struct xqueue_submission);
+    submission->inbox = &inbox;
+
+    allocations_left = 0;
+    submission_answer_missing(submission);
+    allocations_left = -1;
+
+    assert_true(submission->answered);
+    assert_int_equal(submission->answer.kind, ANSWER_FAIL);
+    assert_int_equal(submission->answer.length, 0);
+    submission_destroy(submission);
+    inbox_finish(&inbox);
+}
+
+static void a_message_without_memory_is_told_as_an_overflow(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    struct inbox inbox;
+    struct inbox_batch batch;
+    inbox_init(&inbox);
+
+    allocations_left = 0;
+    inbox_post_message(&inbox, NULL);
+    inbox_wait(&inbox, clock_system(), CLOCK_NEVER, &batch);
+    allocations_left = -1;
+
+    assert_true(batch.overflowed);
+    assert_true(list_is_empty(&batch.messages));
+    inbox_finish(&inbox);
+}
+
+static void a_grant_without_memory_is_not_opened(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    char key[] = "0123456789abcdef0123456789abcdef";
+    Xqueue__V1__LeaseRef lease = XQUEUE__V1__LEASE_REF__INIT;
+    Xqueue__V1__Submission from = XQUEUE__V1__SUBMISSION__INIT;
+    Xqueue__V1__Grant grant = XQUEUE__V1__GRANT__INIT;
+    lease.lease_key = key;
+    grant.lease = &lease;
+    grant.submission = &from;
+    struct xqueue_submission *submission = NULL;
+    enum status status = STATUS_NO_MEMORY;
+    int failures = 0;
+
+    while (status == STATUS_NO_MEMORY && failures < ALLOCATIONS_MAX) {
+        allocations_left = failures++;
+        status = wire_grant_open(&grant, NULL, NULL, clock_system(), &submission);
+        allocations_left = -1;
+    }
+
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(failures, 4);
+    submission_destroy(submission);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creating_without_memory_says_so),
+        cmocka_unit_test(an_answer_without_memory_is_not_given_and_can_be_given_later),
+        cmocka_unit_test(a_missing_answer_is_given_even_without_memory),
+        cmocka_unit_test(a_message_without_memory_is_told_as_an_overflow),
+        cmocka_unit_test(a_grant_without_memory_is_not_opened),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
