@@ -340,7 +340,7 @@ static int compare_times(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-static enum status dispatch_once(struct crowd *crowd, int64_t *out_us)
+static enum status dispatch_one(struct crowd *crowd, int64_t *out_us)
 {
     int64_t from_us = clock_monotonic_us();
     crowd_begin(crowd, 1);
@@ -359,15 +359,17 @@ enum status bench_dispatch_run(struct bench_core *core, int64_t tries, struct be
     int64_t *times = memory_allocate_array((size_t)tries, sizeof *times);
     enum status status = crowd_gather(&crowd, core, size, error);
     for (int64_t i = 0; status == STATUS_OK && i < tries; i++) {
-        status = dispatch_once(&crowd, &times[i]);
+        status = dispatch_one(&crowd, &times[i]);
     }
     status = crowd_leave(&crowd, status, error);
     if (status == STATUS_OK) {
+        int64_t middle = tries / 2;
+        int64_t late = tries * 99 / 100;
         qsort(times, (size_t)tries, sizeof *times, compare_times);
         *out_result = (struct bench_dispatch_result){
             .tries = tries,
-            .median_ms = (double)times[tries / 2] / US_PER_MS,
-            .p99_ms = (double)times[tries * 99 / 100] / US_PER_MS,
+            .median_ms = (double)times[middle] / US_PER_MS,
+            .p99_ms = (double)times[late] / US_PER_MS,
             .worst_ms = (double)times[tries - 1] / US_PER_MS,
         };
     }

@@ -144,7 +144,7 @@ static enum status post(struct lms_client *client, const char *path, const struc
 static enum status log_in(struct lms_client *client, struct error *error)
 {
     const struct field fields[2] = {{"username", client->user}, {"password", client->password}};
-    struct answer answer;
+    struct answer answer = {0};
     enum status status = post(client, "/xqueue/login/", fields, &answer, error);
     if (status == STATUS_OK && answer.return_code != 0) {
         status = error_set(error, STATUS_DENIED, NULL, "the login was refused: %s", answer.content);
@@ -155,7 +155,7 @@ static enum status log_in(struct lms_client *client, struct error *error)
 enum status lms_client_submit(struct lms_client *client, const char *header, const char *body, struct error *error)
 {
     const struct field fields[2] = {{"xqueue_header", header}, {"xqueue_body", body}};
-    struct answer answer;
+    struct answer answer = {0};
     enum status status = post(client, "/xqueue/submit/", fields, &answer, error);
     if (status == STATUS_OK && answer.return_code != 0 && strcmp(answer.content, "login_required") == 0) {
         status = log_in(client, error);
