@@ -138,7 +138,7 @@ quotes_samples() {
 install_samples() {
     mkdir -p "$tree/build/check"
     put CMakeLists.txt 'cmake_minimum_required(VERSION 3.25)\nproject(sample NONE)\ninstall(FILES CMakeLists.txt DESTINATION doc)'
-    cmake -S "$tree" -B "$tree/build" >/dev/null
+    cmake -G Ninja -S "$tree" -B "$tree/build" >/dev/null
     put expected.txt '/usr/doc/CMake*.txt'
     passes 'a complete installation'
     finds 'not installed: /usr/bin' expected.txt '/usr/doc/CMake*.txt\n/usr/bin/missing'
