@@ -164,6 +164,30 @@ static void a_held_call_can_be_answered_from_another_thread(void **state)
     rpc_server_call_release(call);
 }
 
+static void what_was_queued_arrives_before_the_error_that_ends_the_stream(void **state)
+{
+    enum { COUNT = 100 };
+    struct world *world = *state;
+    struct watched_stream watched;
+    char text[WORLD_TEXT_MAX];
+    world_count(world, &world->bidi_holds);
+
+    watched_open(&watched, world, &echo_bidi_method);
+    assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    struct rpc_server_call *call = world_held(world, 0);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(text, sizeof(text), "%d", i);
+        assert_int_equal(world_send(call, text), STATUS_OK);
+    }
+    rpc_server_call_finish(call, STATUS_UNAVAILABLE, NULL);
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_UNAVAILABLE);
+    assert_int_equal(watched.received, COUNT);
+    assert_true(watched.in_order);
+    rpc_server_call_release(call);
+}
+
 static void a_call_is_harmless_after_its_end(void **state)
 {
     struct world *world = *state;
@@ -259,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_is_open_before_its_first_message, setup, teardown),
         cmocka_unit_test_setup_teardown(a_client_that_cancels_closes_the_call, setup, teardown),
         cmocka_unit_test_setup_teardown(a_held_call_can_be_answered_from_another_thread, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_queued_arrives_before_the_error_that_ends_the_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(a_call_is_harmless_after_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_end_of_a_call_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_may_finish_while_the_client_writes, setup, teardown),
