@@ -19,7 +19,7 @@ enum { YAML_MAX = 4096 };
 
 /* ---- the server ---- */
 
-void server_fixture_configure(struct server_fixture *fixture, const char *more_yaml)
+void server_fixture_configure(struct server_fixture *fixture)
 {
     char yaml[YAML_MAX];
     const char *hash = fixture->password_hash;
@@ -37,9 +37,8 @@ void server_fixture_configure(struct server_fixture *fixture, const char *more_y
                           "  other: {password_hash: '%s', roles: [submit]}\n"
                           "  grader: {password_hash: '%s', roles: [grade]}\n"
                           "  courier: {password_hash: '%s', roles: [deliver]}\n"
-                          "  admin: {password_hash: '%s', roles: [admin]}\n"
-                          "%s",
-                          SERVER_FIXTURE_LEASE_MS, hash, hash, hash, hash, hash, more_yaml ? more_yaml : "");
+                          "  admin: {password_hash: '%s', roles: [admin]}\n",
+                          SERVER_FIXTURE_LEASE_MS, hash, hash, hash, hash, hash);
     assert_in_range(length, 1, sizeof yaml - 1);
     config_destroy(fixture->config);
     fixture->config = NULL;
@@ -83,7 +82,7 @@ int server_fixture_setup(void **state)
     assert_int_equal(secret_password_hash("secret", 1, fixture->password_hash), STATUS_OK);
     fixture->clock = fake_clock_create(SERVER_FIXTURE_START_MS);
     fixture->loop = rpc_loop_create("client");
-    server_fixture_configure(fixture, NULL);
+    server_fixture_configure(fixture);
     server_fixture_start(fixture);
     *state = fixture;
     return 0;

@@ -66,8 +66,8 @@ struct grader_stream {
 
 int server_fixture_setup(void **state);
 int server_fixture_teardown(void **state);
-/* The configuration of the next start. more_yaml: further users; NULL: none. */
-void server_fixture_configure(struct server_fixture *fixture, const char *more_yaml);
+/* Makes the configuration anew, for the next start. */
+void server_fixture_configure(struct server_fixture *fixture);
 void server_fixture_start(struct server_fixture *fixture);
 void server_fixture_stop(struct server_fixture *fixture); /* drains and ends it, and the client's channel */
 
