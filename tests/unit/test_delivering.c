@@ -14,7 +14,8 @@
 #include "base/memory.h"
 #include "tests/support/queue_fixture.h"
 
-enum { LEASE_MS = 20000, RETRY_MS = 1000, ATTEMPTS_MAX = 3 };
+#define LEASE_MS INT64_C(20000)
+enum { RETRY_MS = 1000, ATTEMPTS_MAX = 3 };
 
 static const char yaml[] = "delivery: {lease_ms: 20000, attempts_max: 3, retry_delay_ms: 1000}\n"
                            "callbacks: {timeout_ms: 10000}\n"

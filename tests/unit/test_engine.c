@@ -20,7 +20,8 @@
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/queue_fixture.h"
 
-enum { COMMANDS_MAX = 3, MANY = 2500, LEASE_MS = 60000 };
+#define LEASE_MS INT64_C(60000)
+enum { COMMANDS_MAX = 3, MANY = 2500 };
 
 struct world {
     struct queue_fixture *queue;

@@ -14,7 +14,8 @@
 #include "base/memory.h"
 #include "tests/support/queue_fixture.h"
 
-enum { LEASE_MS = 60000, RETRY_MS = 5000, ATTEMPTS_MAX = 3 };
+#define RETRY_MS INT64_C(5000)
+enum { LEASE_MS = 60000, ATTEMPTS_MAX = 3 };
 
 static int set_up(void **state)
 {

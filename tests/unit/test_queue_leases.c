@@ -14,7 +14,8 @@
 #include "base/memory.h"
 #include "tests/support/queue_fixture.h"
 
-enum { LEASE_MS = 60000, ACCEPT_MS = 10000, HARD_LIMIT_MS = 150000 };
+#define LEASE_MS INT64_C(60000)
+enum { ACCEPT_MS = 10000, HARD_LIMIT_MS = 150000 };
 
 static const char yaml[] = "queues:\n"
                            "  demo: {lease_ms: 60000, accept_within_ms: 10000, hard_limit_ms: 150000, attempts_max: 3,"

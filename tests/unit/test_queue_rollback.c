@@ -191,9 +191,10 @@ static bool run_batch(struct queue_fixture *queue, const struct lease held[3])
         status = grading_complete(queues, (struct lease_name){held[0].id, held[0].key}, result, false, &completion, &error);
     if (status == STATUS_OK)
         status = grading_fail(queues, (struct lease_name){held[1].id, held[1].key}, &failure, &error);
-    if (queues->failure == STATUS_OK)
+    if (status == STATUS_OK)
         queues_tick(queues);
-    status = queues->failure;
+    if (queues->failure != STATUS_OK)
+        status = queues->failure;
     if (status == STATUS_OK)
         status = store_commit(queue->store);
     if (status == STATUS_OK) {

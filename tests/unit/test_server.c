@@ -18,7 +18,7 @@
 
 #define HEALTH(status_) GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##status_
 
-enum { LEASE_MS = SERVER_FIXTURE_LEASE_MS };
+#define LEASE_MS ((int64_t)SERVER_FIXTURE_LEASE_MS)
 
 static const struct rpc_client_method check = {"/grpc.health.v1.Health/Check",
                                                &grpc__health__v1__health_check_response__descriptor};
