@@ -37,7 +37,7 @@ static const struct {
     const char *users; // those who may
 } guarded[] = {
     {"/xqueue.v1.Submissions/Submit", "lms"},         {"/xqueue.v1.Submissions/Get", "lms admin"},
-    {"/xqueue.v1.Submissions/List", "lms admin"},           {"/xqueue.v1.Submissions/Cancel", "lms"},
+    {"/xqueue.v1.Submissions/List", "lms admin"},     {"/xqueue.v1.Submissions/Cancel", "lms admin"},
     {"/xqueue.v1.Graders/Lease", "grader"},           {"/xqueue.v1.Graders/Extend", "grader"},
     {"/xqueue.v1.Graders/Complete", "grader"},        {"/xqueue.v1.Graders/Fail", "grader"},
     {"/xqueue.v1.Graders/Release", "grader"},         {"/xqueue.v1.Deliveries/Lease", "courier"},
