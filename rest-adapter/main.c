@@ -24,8 +24,7 @@
 enum {
     /* beside one per HTTP connection: its file or file on the way in, and one per callback */
     DESCRIPTORS_BESIDE = 128,
-    STOP_GRACE_MS = 10000, /* for running requests and running callbacks, each */
-    EXIT_LISTENER = 4,
+    STOP_GRACE_MS = 10000,    /* for running requests and running callbacks, each */
     EXIT_SECOND_SIGNAL = 143, /* as the signal itself would */
 };
 
@@ -124,28 +123,6 @@ static void on_second_signal(void *context)
     _exit(EXIT_SECOND_SIGNAL);
 }
 
-static void on_listener_dead(void *context, const char *address)
-{
-    (void)context;
-    log_event(LOG_ERROR, "stopping", LOG_TEXT("address", address),
-              LOG_TEXT("text", "the listener takes no connections any more"));
-    _exit(EXIT_LISTENER);
-}
-
-/* Says where it listens, and keeps looking whether it still does. */
-static struct process_probe *announce(const struct program *program)
-{
-    const char *addresses[CONFIG_LISTENERS_MAX] = {""};
-    size_t count = program->config->rest.listen.count;
-
-    for (size_t i = 0; i < count; i++) {
-        addresses[i] = http_server_address(program->server, i);
-    }
-    log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("core", program->config->rest.core),
-              LOG_TEXT("version", XQUEUE_VERSION));
-    return process_probe_start(addresses, count, on_listener_dead, NULL);
-}
-
 static int run(struct config *config)
 {
     struct program program = {.config = config};
@@ -161,11 +138,11 @@ static int run(struct config *config)
         program_stop(&program);
         return EXIT_FAILURE;
     }
-    struct process_probe *probe = announce(&program);
+    log_event(LOG_INFO, "ready", LOG_TEXT("listen", http_server_address(program.server, 0)),
+              LOG_TEXT("core", config->rest.core), LOG_TEXT("version", XQUEUE_VERSION));
     int number = process_wait_for_stop();
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     process_on_second_signal(on_second_signal, NULL);
-    process_probe_stop(probe);
     program_stop(&program);
     log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything was handed over"));
     return EXIT_SUCCESS;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/rpc/rpc_event.h"
+#include "base/rpc/rpc_probe.h"
 #include "service/server.h"
 
 enum {
@@ -52,7 +53,7 @@ static void real_address(const struct server *server, const struct config *confi
     }
 }
 
-static struct process_probe *announce(const struct server *server, const struct config *config)
+static struct rpc_probe *announce(const struct server *server, const struct config *config)
 {
     char addresses[CONFIG_LISTENERS_MAX][256] = {""};
     const char *pointers[CONFIG_LISTENERS_MAX];
@@ -64,7 +65,7 @@ static struct process_probe *announce(const struct server *server, const struct 
     }
     log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("database", config->service.database),
               LOG_INT("queues", (int64_t)config->queue_count), LOG_TEXT("version", XQUEUE_VERSION));
-    return process_probe_start(pointers, count, on_listener_dead, NULL);
+    return rpc_probe_start(pointers, count, on_listener_dead, NULL);
 }
 
 static int run(const struct config *config)
@@ -81,11 +82,11 @@ static int run(const struct config *config)
         log_event(LOG_ERROR, "start_failed", LOG_TEXT("text", error.text));
         return EXIT_FAILURE;
     }
-    struct process_probe *probe = announce(server, config);
+    struct rpc_probe *probe = announce(server, config);
     int number = process_wait_for_stop();
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     process_on_second_signal(on_second_signal, server);
-    process_probe_stop(probe);
+    rpc_probe_stop(probe);
     server_stop(server);
     server_destroy(server);
     log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything is on disk"));

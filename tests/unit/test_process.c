@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_base */
 /*
- * Signals, descriptors, and the watch over listeners.
+ * Signals and descriptors.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -114,24 +114,6 @@ static void a_second_signal_is_told_on_a_thread_of_its_own(void **state)
     pthread_mutex_unlock(&second.mutex);
 }
 
-static void on_dead(void *context, const char *address)
-{
-    (void)context;
-    (void)address;
-    fail_msg("a listener was given up at its first failure");
-}
-
-static void a_watch_ends_at_once_and_one_failure_is_not_the_end(void **state)
-{
-    static const char *const addresses[] = {"127.0.0.1:1", "unix:/nonexistent/socket", "0.0.0.0:1", "[::]:1"};
-    (void)state;
-
-    struct process_probe *probe = process_probe_start(addresses, sizeof addresses / sizeof addresses[0], on_dead, NULL);
-    assert_non_null(probe);
-    process_probe_stop(probe);
-    process_probe_stop(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,7 +123,6 @@ int main(void)
         cmocka_unit_test(a_stop_signal_is_waited_for),
         cmocka_unit_test(a_hangup_does_nothing),
         cmocka_unit_test(a_second_signal_is_told_on_a_thread_of_its_own),
-        cmocka_unit_test(a_watch_ends_at_once_and_one_failure_is_not_the_end),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
