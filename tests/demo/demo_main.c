@@ -158,7 +158,7 @@ static bool conclude(const struct demo *demo, struct installation *installation,
     bool in_order = installation_stop(installation, stdout);
     (void)fflush(stdout);
     bool is_fine = status == STATUS_OK && in_order;
-    if (!is_fine) {
+    if (!is_fine && status != STATUS_CANCELED) {
         installation_print_logs(installation, stderr);
     }
     if (status != STATUS_OK) {
