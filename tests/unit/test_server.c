@@ -247,7 +247,9 @@ static void a_login_under_way_does_not_hinder_the_stop(void **state)
 
     for (size_t at = 0; at < 8; at++) {
         enum status status = stream_awaits_end(calls[at]);
-        assert_true(status == STATUS_UNAUTHENTICATED || status == STATUS_UNAVAILABLE);
+        /* Canceled: it came when connections were being closed already. */
+        if (status != STATUS_UNAUTHENTICATED && status != STATUS_UNAVAILABLE && status != STATUS_CANCELED)
+            fail_msg("%s %s", status_name(status), calls[at]->error.text);
         stream_closes(calls[at]);
     }
 }
