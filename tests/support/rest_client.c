@@ -165,9 +165,9 @@ static int post_as_client(struct rest_client *client, const char *target, const 
     if (status != 302 || !http_answer_header(&client->answer, "Location", 0, location, sizeof(location))) {
         return status;
     }
-    status = rest_client_get(client, location);
+    (void)rest_client_get(client, location);
     if (client->content == NULL || strcmp(client->content, "login_required") != 0 || rest_client_login(client) != 0) {
-        return status;
+        return client->answer.status;
     }
     return post_with_type(client, target, type, body);
 }

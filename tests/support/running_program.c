@@ -19,7 +19,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { ENVIRONMENT_MAX = 256, DUMP_BYTES = 6000, EXIT_NOT_EXECUTED = 127 };
+enum { ENVIRONMENT_MAX = 256, DUMP_BYTES = 16000, EXIT_NOT_EXECUTED = 127 };
 
 struct running_program {
     pid_t pid;

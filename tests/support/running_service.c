@@ -176,6 +176,9 @@ static void kill_now(struct running_program **program)
     running_program_signal(*program, SIGKILL);
     assert_int_equal(running_program_wait(*program), -SIGKILL);
     assert_true(running_program_is_clean(*program));
+    if (getenv("XQUEUE_TEST_VERBOSE") != NULL) {
+        running_program_dump(*program);
+    }
     running_program_destroy(*program);
     *program = NULL;
 }

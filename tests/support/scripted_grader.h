@@ -68,8 +68,8 @@ void scripted_grader_be_silent(struct scripted_grader *grader);
 
 /* ---- hearing ---- */
 
-/* The next message, or the next of a kind (others are kept); the caller's (rpc_message_free). NULL: the stream is over, or none
- * came. */
+/* The next message, pings too, or the next of a kind (others are kept); the caller's (rpc_message_free). NULL: the stream is
+ * over, or none came. */
 struct rpc_message *scripted_grader_next(struct scripted_grader *grader);
 struct rpc_message *scripted_grader_await(struct scripted_grader *grader, Xqueue__V1__ServerMessage__KindCase kind);
 /* Has a message of this kind come that nobody awaited? */
