@@ -124,6 +124,11 @@ bool rpc_outbox_is_empty(const struct rpc_outbox *outbox)
     return list_is_empty(&outbox->messages);
 }
 
+uint32_t rpc_outbox_write_flags(const struct rpc_outbox *outbox)
+{
+    return rpc_outbox_is_empty(outbox) ? 0 : GRPC_WRITE_BUFFER_HINT;
+}
+
 enum status rpc_outbox_append(struct rpc_outbox *outbox, grpc_byte_buffer *buffer, bool forced)
 {
     const size_t bytes = grpc_byte_buffer_length(buffer) + RPC_OUTBOX_OVERHEAD;

@@ -80,6 +80,7 @@ static void pump(struct rpc_client_stream *stream)
     grpc_byte_buffer *message = rpc_outbox_take(&stream->outbox);
     if (message != NULL) {
         op.op = GRPC_OP_SEND_MESSAGE;
+        op.flags = rpc_outbox_write_flags(&stream->outbox);
         op.data.send_message.send_message = message;
     } else if (stream->half_closing) {
         stream->half_closed = true;

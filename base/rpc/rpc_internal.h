@@ -103,6 +103,8 @@ bool rpc_outbox_is_empty(const struct rpc_outbox *outbox);
 enum status rpc_outbox_append(struct rpc_outbox *outbox, grpc_byte_buffer *buffer, bool forced) STATUS_CHECKED;
 /* The next one, now in flight until rpc_outbox_sent; the caller's. NULL when empty. */
 grpc_byte_buffer *rpc_outbox_take(struct rpc_outbox *outbox);
+/* For the one just taken: need not leave by itself when more wait behind it, so that a burst shares its system calls. */
+uint32_t rpc_outbox_write_flags(const struct rpc_outbox *outbox);
 void rpc_outbox_sent(struct rpc_outbox *outbox);
 
 /* ---- errors as trailers ---- */

@@ -34,6 +34,7 @@ void rpc_server_call_pump(struct rpc_server_call *call)
     grpc_byte_buffer *message = rpc_outbox_take(&call->outbox);
     if (message != NULL) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count].flags = rpc_outbox_write_flags(&call->outbox);
         ops[count++].data.send_message.send_message = message;
     }
     struct rpc_trailers trailers = {.count = 0};
