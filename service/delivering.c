@@ -110,7 +110,7 @@ static enum status delivering_read_lease(struct queues *queues, struct delivery_
 
 static size_t delivery_lease_size(const struct delivery_lease *lease)
 {
-    return lease->content.header_length + lease->result.body_length;
+    return strlen(lease->content.callback_url) + lease->content.header_length + lease->result.body_length;
 }
 
 /* STATUS_NOT_FOUND: nothing is due, or what is due does not fit into bytes_left any more. */

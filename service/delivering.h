@@ -20,7 +20,7 @@ struct delivery_order {
     const char *instance;
     const char *channel; /* "" = callbacks over HTTP */
     size_t max;          /* 1 to DELIVERING_LEASES_PER_CALL_MAX */
-    size_t bytes_max;    /* of headers and results together; passed by the last one only when it is the first */
+    size_t bytes_max;    /* of URLs, headers and results together; passed by the last one only when it is the first */
 };
 
 /* One delivery just leased. */

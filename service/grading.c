@@ -122,7 +122,7 @@ enum status grading_lease(struct queues *queues, struct queue *queue, const stru
            grading_may_lease(queues, queue, grader)) {
         status = grading_grant(queues, queue, &holder, &out_grants[count]);
         if (status == STATUS_OK) {
-            bytes += out_grants[count].content.body_length + out_grants[count].content.header_length;
+            bytes += store_content_size(&out_grants[count].content);
             count++;
         }
     }

@@ -17,7 +17,7 @@
 enum {
     GRADING_LEASES_PER_CALL_MAX = 100,
     GRADING_LEASE_BYTES_MAX =
-        256 * 1024, /* of bodies, after which a call leases no more: any client's 4 MiB do for the reply */
+        256 * 1024, /* of submissions, after which a call leases no more: any client's 4 MiB do for the reply */
     GRADING_RESULT_BYTES_MAX = 3 * 1024 * 1024,
     GRADING_RETRY_MS_MAX = 86400000,
     GRADING_RELEASE_MS_MAX = 3600000,

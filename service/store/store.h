@@ -113,7 +113,8 @@ struct store_content {
     struct store_label *labels;
     size_t label_count;
 };
-void store_content_finish(struct store_content *content); /* frees what it holds; zeroed is fine */
+void store_content_finish(struct store_content *content);       /* frees what it holds; zeroed is fine */
+size_t store_content_size(const struct store_content *content); /* bytes of all that a grader is handed of it */
 
 /* The hot row. Mutable fields are saved by store_move_submission; those marked (fixed) are written once at insert. */
 struct store_submission {

@@ -3,6 +3,7 @@
  * What was handed in, and what came back: contents with their files and labels, requests, results.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "service/store/store_internal.h"
@@ -91,6 +92,18 @@ void store_content_finish(struct store_content *content)
     memory_free(content->files);
     memory_free(content->labels);
     *content = (struct store_content){0};
+}
+
+size_t store_content_size(const struct store_content *content)
+{
+    size_t size = content->header_length + content->body_length + strlen(content->trace_parent) + strlen(content->trace_state);
+    for (size_t at = 0; at < content->file_count; at++) {
+        const struct store_file *file = &content->files[at];
+        size += strlen(file->name) + strlen(file->url) + strlen(file->file_id) + strlen(file->filename) + sizeof file->sha256;
+    }
+    for (size_t at = 0; at < content->label_count; at++)
+        size += strlen(content->labels[at].name) + strlen(content->labels[at].value);
+    return size;
 }
 
 static enum status read_content_row(struct store *store, int64_t id, struct store_content *content)

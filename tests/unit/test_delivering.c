@@ -104,7 +104,7 @@ static void a_call_leases_no_more_than_its_number_and_its_bytes(void **state)
     assert_int_equal(count, 2);
     delivery_lease_finish(&leases[0]);
     delivery_lease_finish(&leases[1]);
-    size_t size = strlen("{\"queue\": \"demo\"}") + strlen("right");
+    size_t size = strlen("http://lms.example.org/callback") + strlen("{\"queue\": \"demo\"}") + strlen("right");
     order.max = 5;
     order.bytes_max = size * 2 + 1;
     turn_begins(queue);

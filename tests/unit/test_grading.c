@@ -359,6 +359,33 @@ static void a_call_leases_no_more_than_its_bytes_allow(void **state)
     memory_free(body);
 }
 
+static void the_files_of_a_submission_count_among_the_bytes_of_a_call(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct grant grants[GRADING_LEASES_PER_CALL_MAX] = {0};
+    const struct lease_order lease_order = {.grader = "g", .max = GRADING_LEASES_PER_CALL_MAX};
+    static char url[GRADING_LEASE_BYTES_MAX / 2 + 1];
+    char name[] = "a";
+    char none[] = "";
+    struct store_file file = {.name = name, .url = url, .file_id = none, .filename = name};
+    struct submit_order order = submission_of("demo", "");
+    struct submit_receipt receipt = {0};
+    size_t count = 0;
+    memset(url, 'u', sizeof url - 1);
+    order.content.files = &file;
+    order.content.file_count = 1;
+    for (int at = 0; at < 4; at++)
+        assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+
+    turn_begins(queue);
+    assert_int_equal(grading_lease(queue->queues, queues_find(queue->queues, "demo"), &lease_order, grants, &count), STATUS_OK);
+    turn_ends(queue);
+
+    assert_int_equal(count, 2);
+    for (size_t at = 0; at < count; at++)
+        grant_finish(&grants[at]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +409,7 @@ int main(void)
         TEST(what_no_grader_can_grade_is_final_and_the_student_hears_why),
         TEST(why_a_lease_is_lost_can_be_told_later),
         TEST(a_call_leases_no_more_than_its_bytes_allow),
+        TEST(the_files_of_a_submission_count_among_the_bytes_of_a_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
