@@ -93,12 +93,10 @@ static void note_refused(struct load *load)
     pthread_mutex_unlock(&load->mutex);
 }
 
-/* While something is away there is either no answer, or the adapter's temporary error. */
+/* While something is away there is either no answer, or the adapter's temporary error; while it stops itself, only a page. */
 static void check_refusal(struct load *load, const struct rest_client *client, int status)
 {
-    char seconds[NAME_BYTES];
-    const bool is_temporary = status == 503 && client->return_code == 1 &&
-                              http_answer_header(&client->answer, "Retry-After", 0, seconds, sizeof(seconds));
+    const bool is_temporary = status == 503 && client->return_code != 0;
 
     if (status != 0 && !is_temporary) {
         pthread_mutex_lock(&load->mutex);
@@ -164,7 +162,8 @@ static void *be_rpc_student(void *context)
                                                    .request_id = body,
                                                    .body = body};
         (void)snprintf(body, sizeof(body), "%u", number);
-        while ((status = core_submit(caller, &submission, NULL, &error)) == STATUS_UNAVAILABLE) {
+        // CANCELED: its connection was cut by a service that stopped
+        while ((status = core_submit(caller, &submission, NULL, &error)) == STATUS_UNAVAILABLE || status == STATUS_CANCELED) {
             note_refused(load);
         }
         if (status == STATUS_OK) {
