@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: xqueue_test_support PkgConfig::JANSSON */
+/* The grader of the examples, a real program on the SDK: it grades, it is killed, the service is killed under it, it is
+ * stopped. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "tests/support/conversation.h"
+
+#define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
+
+#define FIBONACCI              "a, b = 0, 1\nfor _ in range(int(input())):\n    a, b = b, a + b\nprint(a)\n"
+#define SLOW_FIBONACCI         "import time\ntime.sleep(0.4)\n" FIBONACCI
+#define WRONG_FIBONACCI        "print(1)\n"
+#define HANGING_FIBONACCI      "while True:\n    pass\n"
+#define TIME_LIMIT_FOR_EVER    "600"
+#define TIME_LIMIT_OF_A_SECOND "1"
+
+static struct running_program *grader_starts(struct conversation *talk, const char *name, const char *queue,
+                                             const char *time_limit_s)
+{
+    char program[RUNNING_SERVICE_TEXT_MAX];
+    char grader[RUNNING_SERVICE_TEXT_MAX];
+    const char *const arguments[] = {running_service_program("course_grader", program),
+                                     "--queue",
+                                     queue,
+                                     "--course",
+                                     XQUEUE_SOURCE_DIR "/grader-sdk/examples/course",
+                                     "--address",
+                                     talk->service.core,
+                                     "--time-limit",
+                                     time_limit_s,
+                                     NULL};
+    const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", grader, NULL};
+    const struct running_program_options options = {.arguments = arguments, .environment = environment};
+
+    (void)snprintf(grader, sizeof(grader), "XQUEUE_GRADER=%s", name);
+    return running_program_start(&options);
+}
+
+static void grader_ends(struct running_program *grader, int number, int expected)
+{
+    running_program_signal(grader, number);
+    const int outcome = running_program_wait(grader);
+    const bool is_clean = running_program_is_clean(grader);
+
+    if (outcome != expected) {
+        running_program_dump(grader);
+    }
+    running_program_destroy(grader);
+    assert_int_equal(outcome, expected);
+    assert_true(is_clean);
+}
+
+/* As the LMS wraps what a student typed. Free it. */
+static char *wrap(const char *program)
+{
+    json_t *body = json_pack("{s:s, s:s}", "student_response", program, "grader_payload",
+                             "{\"problem\": \"fibonacci\", \"language\": \"python\"}");
+    char *text = json_dumps(body, 0);
+
+    json_decref(body);
+    assert_non_null(text);
+    return text;
+}
+
+static void lms_submits_program(struct conversation *talk, const char *queue, const char *path, const char *program)
+{
+    char *body = wrap(program);
+
+    lms_submits(talk, queue, path, body);
+    free(body);
+}
+
+static uint64_t student_submits_program(struct conversation *talk, const char *queue, const char *path, const char *program)
+{
+    char *body = wrap(program);
+    const uint64_t id = student_submits(talk, queue, path, body);
+
+    free(body);
+    return id;
+}
+
+static void lms_hears_grade(struct conversation *talk, const char *path, bool is_correct, const char *in_message)
+{
+    const struct fake_lms_callback *callback = lms_hears(talk, path, 0);
+    json_t *grade = json_loads(callback->result, 0, NULL);
+    const json_t *correct = json_object_get(grade, "correct");
+    const char *message = json_string_value(json_object_get(grade, "msg"));
+
+    assert_true(json_is_boolean(correct));
+    assert_true(json_is_number(json_object_get(grade, "score")));
+    assert_non_null(message);
+    assert_int_equal(json_is_true(correct), is_correct);
+    assert_non_null(strstr(message, in_message));
+    json_decref(grade);
+}
+
+static void right_wrong_and_hanging_programs_are_graded_as_such(void **state)
+{
+    struct conversation *talk = *state;
+    struct running_program *grader = grader_starts(talk, "course", "calm", TIME_LIMIT_OF_A_SECOND);
+
+    lms_submits_program(talk, "calm", "/right", FIBONACCI);
+    lms_submits_program(talk, "calm", "/wrong", WRONG_FIBONACCI);
+    lms_submits_program(talk, "calm", "/hanging", HANGING_FIBONACCI);
+
+    lms_hears_grade(talk, "/right", true, "passed");
+    lms_hears_grade(talk, "/wrong", false, "Expected output");
+    lms_hears_grade(talk, "/hanging", false, "time limit");
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void what_a_killed_grader_held_is_graded_by_another(void **state)
+{
+    struct conversation *talk = *state;
+    struct running_program *victim = grader_starts(talk, "victim", "hasty", TIME_LIMIT_FOR_EVER);
+
+    const uint64_t id = student_submits_program(talk, "hasty", "/orphan", HANGING_FIBONACCI);
+    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    grader_ends(victim, SIGKILL, -SIGKILL);
+    struct running_program *heir = grader_starts(talk, "heir", "hasty", TIME_LIMIT_OF_A_SECOND);
+
+    lms_hears_grade(talk, "/orphan", false, "time limit");
+    const struct core_view view = admin_sees(talk, id);
+    assert_string_equal(view.grader, "heir");
+    assert_int_equal(view.attempt, 2);
+    assert_int_equal(view.failures, 1);
+    grader_ends(heir, SIGTERM, 0);
+}
+
+static void a_grader_goes_on_when_the_service_was_killed_under_it(void **state)
+{
+    struct conversation *talk = *state;
+    struct running_program *grader = grader_starts(talk, "steady", "hasty", TIME_LIMIT_FOR_EVER);
+
+    const uint64_t id = student_submits_program(talk, "hasty", "/steady", SLOW_FIBONACCI); // longer than a lease of the queue
+    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    running_service_kill_core(&talk->service);
+    running_service_start_core(&talk->service);
+
+    lms_hears_grade(talk, "/steady", true, "passed");
+    assert_int_equal(admin_sees(talk, id).attempt, 1);
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void a_stopped_grader_finishes_what_it_has_begun(void **state)
+{
+    struct conversation *talk = *state;
+    struct running_program *grader = grader_starts(talk, "stopping", "calm", TIME_LIMIT_FOR_EVER);
+
+    const uint64_t id = student_submits_program(talk, "calm", "/begun", SLOW_FIBONACCI);
+    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    const uint64_t later = student_submits_program(talk, "calm", "/later", FIBONACCI);
+    grader_ends(grader, SIGTERM, 0);
+
+    lms_hears_grade(talk, "/begun", true, "passed");
+    assert_int_equal(admin_sees(talk, id).attempt, 1);
+    assert_int_equal(admin_sees(talk, later).state, STATE(READY));
+    grader = grader_starts(talk, "next", "calm", TIME_LIMIT_FOR_EVER);
+    lms_hears_grade(talk, "/later", true, "passed");
+    grader_ends(grader, SIGTERM, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(right_wrong_and_hanging_programs_are_graded_as_such),
+        cmocka_unit_test(what_a_killed_grader_held_is_graded_by_another),
+        cmocka_unit_test(a_grader_goes_on_when_the_service_was_killed_under_it),
+        cmocka_unit_test(a_stopped_grader_finishes_what_it_has_begun),
+    };
+    return cmocka_run_group_tests(tests, conversation_set_up, conversation_tear_down);
+}
