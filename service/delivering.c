@@ -252,8 +252,11 @@ static void delivering_take_back_overdue(struct queues *queues)
         }
         log_event(LOG_INFO, "delivery_lease_expired", LOG_INT("submission", row.submission_id),
                   LOG_TEXT("courier", row.courier));
+        text_copy(row.message, sizeof row.message, "the courier was not heard of again");
         row.due_at_ms = queues->now_ms;
-        if (delivering_move(queues, &row, DELIVERY_PENDING) != STATUS_OK) {
+        /* A delivery that takes its couriers down with it is given up like any other. */
+        bool tries_used_up = row.attempt >= queues->config->delivery.attempts_max;
+        if (delivering_move(queues, &row, tries_used_up ? DELIVERY_UNDELIVERABLE : DELIVERY_PENDING) != STATUS_OK) {
             return;
         }
     }

@@ -117,6 +117,7 @@ enum status queues_create(const struct config *config, struct store *store, int6
     lease_table_init(&queues->leases);
     graders_init(&queues->graders, config->service.grader_leases_max);
     list_init(&queues->delivery_polls);
+    list_init(&queues->greetings);
     heap_init(&queues->parked);
     list_init(&queues->unparked);
     list_init(&queues->effects);

@@ -49,6 +49,7 @@ struct queues {
     struct lease_table leases;
     struct graders graders;
     struct list delivery_polls;  /* parked Deliveries.Lease commands */
+    struct list greetings;       /* parked, each until its new stream has said Hello */
     struct heap parked;          /* every parked command by its deadline */
     struct list unparked;        /* to be run again in this batch */
     struct list effects;         /* of struct effect: told after the commit */

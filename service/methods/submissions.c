@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -20,6 +21,18 @@ struct submit_method {
     struct submit_receipt receipt;
 };
 
+/* Whether somebody can be reached there shows the delivery; what never can is refused while the submitter is listening. */
+static bool submit_is_callback(const char *url)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncasecmp(url, schemes[i], strlen(schemes[i])) == 0) {
+            return true;
+        }
+    }
+    return url[0] == '\0';
+}
+
 /* The first thing that is wrong with a request, or NULL. */
 static const char *submit_fault(const Xqueue__V1__SubmitRequest *request)
 {
@@ -34,6 +47,7 @@ static const char *submit_fault(const Xqueue__V1__SubmitRequest *request)
         {request->n_files <= SUBMITTING_FILES_MAX, "at most 100 files"},
         {request->n_labels <= SUBMITTING_LABELS_MAX, "at most 16 labels"},
         {method_text_fits(request->callback_url, SUBMITTING_CALLBACK_URL_BYTES_MAX), "callback_url has at most 8,192 bytes"},
+        {submit_is_callback(request->callback_url), "callback_url begins with http:// or https://"},
         {method_text_fits(request->results_channel, STORE_NAME_MAX - 1), "results_channel has at most 128 bytes"},
         {request->callback_url[0] == '\0' || request->results_channel[0] == '\0', "callback_url or results_channel, not both"},
         {request->replace_key.len <= STORE_REPLACE_KEY_MAX, "replace_key has at most 64 bytes"},

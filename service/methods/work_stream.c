@@ -28,6 +28,8 @@ struct work_stream {
     /* engine thread only */
     struct work_session *session; /* NULL before Hello and after the end */
     bool greeted;
+    bool gone;                      /* the call is over */
+    struct engine_command greeting; /* parked until Hello; counted */
 };
 
 /* One message on its way through the engine. */
@@ -241,6 +243,7 @@ static enum status work_run_hello(struct work_command *work, struct queues *queu
     }
     status = work_session_open(queues, &stream->link, &hello, work->held, &stream->session, &work->error);
     stream->greeted = status == STATUS_OK;
+    queues_unpark(queues, &stream->greeting);
     work->breach = status != STATUS_OK;
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "grader_connected", LOG_TEXT("grader", message->grader), LOG_TEXT("sdk", message->sdk),
@@ -399,6 +402,10 @@ static enum engine_step work_run(struct engine_command *command, struct queues *
     if (!work->ignored) {
         work->status = work_run_message(work, queues);
     }
+    if (work->breach && stream->session) {
+        work_session_abandon(queues, stream->session); /* nothing more is granted to it */
+        stream->session = NULL;
+    }
     return ENGINE_DONE;
 }
 
@@ -444,6 +451,31 @@ static void work_done(struct engine_command *command, enum status committed, con
 
 /* ---- the stream ---- */
 
+/* A stream that says nothing is ended, and does not hold up a stop. */
+static enum engine_step work_greeting_run(struct engine_command *command, struct queues *queues)
+{
+    struct work_stream *stream = LIST_OWNER(command, struct work_stream, greeting);
+    if (stream->greeted || stream->gone || command->timed_out || queues->stopping) {
+        return ENGINE_DONE;
+    }
+    queues_park(queues, command, &queues->greetings, clock_add_ms(queues->now_ms, WORK_STREAM_HELLO_MS));
+    return ENGINE_PARK;
+}
+
+static void work_greeting_done(struct engine_command *command, enum status committed, const struct error *why)
+{
+    (void)committed; /* nothing of it is in the store */
+    (void)why;
+    struct work_stream *stream = LIST_OWNER(command, struct work_stream, greeting);
+    if (!stream->greeted && !stream->gone) {
+        struct error error;
+        enum status status =
+            error_set(&error, STATUS_TIMEOUT, "HELLO_MISSING", "no Hello came within %d ms", WORK_STREAM_HELLO_MS);
+        rpc_server_call_finish(stream->call, status, &error);
+    }
+    work_stream_release(stream);
+}
+
 void work_stream_on_open(struct rpc_server_call *call)
 {
     struct work_stream *stream = MEMORY_NEW(struct work_stream);
@@ -454,6 +486,10 @@ void work_stream_on_open(struct rpc_server_call *call)
     atomic_init(&stream->references, 1);
     pthread_mutex_init(&stream->mutex, NULL);
     rpc_server_call_set_data(call, stream);
+    stream->greeting.run = work_greeting_run;
+    stream->greeting.done = work_greeting_done;
+    atomic_fetch_add(&stream->references, 1);
+    engine_submit_ending(stream->service->engine, &stream->greeting);
 }
 
 void work_stream_on_message(struct rpc_server_call *call, struct rpc_message *message)
@@ -515,6 +551,8 @@ void work_stream_on_half_close(struct rpc_server_call *call)
 static enum engine_step work_stream_end_run(struct engine_command *command, struct queues *queues)
 {
     struct work_stream *stream = ((struct work_command *)command)->stream;
+    stream->gone = true;
+    queues_unpark(queues, &stream->greeting);
     if (stream->session) {
         log_event(LOG_INFO, "grader_disconnected", LOG_TEXT("grader", stream->session->grader->name));
         work_session_abandon(queues, stream->session);

@@ -14,7 +14,10 @@
 #include "service/grading.h"
 #include "xqueue/v1/graders.pb-c.h"
 
-enum { WORK_STREAM_PENDING_MAX = 256 };
+enum {
+    WORK_STREAM_PENDING_MAX = 256,
+    WORK_STREAM_HELLO_MS = 10000, /* for the first message */
+};
 
 void work_stream_on_open(struct rpc_server_call *call);
 void work_stream_on_message(struct rpc_server_call *call, struct rpc_message *message);

@@ -245,6 +245,7 @@ static void a_stop_drains(void **state)
     assert_non_null(AWAIT(CREDIT));
     scripted_xqueued_grant(rig->core, 7, "wait");
     assert_true(grader_rig_await_running(rig, 1));
+    const size_t credits = COUNT(CREDIT); // slots that came to life one after the other were told one after the other
 
     xqueue_grader_stop(rig->grader);
     assert_non_null(AWAIT(DRAIN));
@@ -259,7 +260,7 @@ static void a_stop_drains(void **state)
     assert_int_equal(grader_rig_join(rig), XQUEUE_STATUS_OK);
     assert_int_equal(rig->returned, 1);
     assert_int_equal(rig->lost, 0);
-    assert_int_equal(COUNT(CREDIT), 0);
+    assert_int_equal(COUNT(CREDIT), credits);
 }
 
 static void a_drain_waits_for_the_confirmation_over_a_lost_connection(void **state)

@@ -301,11 +301,12 @@ static void requests_that_break_their_bounds_are_refused(void **state)
     struct server_fixture *server = *state;
     static char long_text[9000];
     static char url[] = "http://x";
+    static char ftp[] = "ftp://x";
     static uint8_t bytes[70000];
     memset(long_text, 'x', sizeof long_text - 1);
     Xqueue__V1__SubmitRequest fine = XQUEUE__V1__SUBMIT_REQUEST__INIT;
     fine.queue = demo;
-    Xqueue__V1__SubmitRequest bad[13];
+    Xqueue__V1__SubmitRequest bad[14];
     for (size_t at = 0; at < sizeof bad / sizeof bad[0]; at++)
         bad[at] = fine;
     bad[0].queue = empty;
@@ -322,6 +323,7 @@ static void requests_that_break_their_bounds_are_refused(void **state)
     bad[11].cost = 1000001;
     bad[12].callback_url = url;
     bad[12].results_channel = url;
+    bad[13].callback_url = ftp;
 
     for (size_t at = 0; at < sizeof bad / sizeof bad[0]; at++) {
         assert_int_equal(server_calls(server, "lms", &submit, &bad[at].base, NULL), STATUS_INVALID);

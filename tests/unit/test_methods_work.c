@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "service/methods/work_stream.h"
 #include "tests/support/server_fixture.h"
 
 #define SERVER(kind_) XQUEUE__V1__SERVER_MESSAGE__KIND_##kind_
@@ -352,6 +353,34 @@ static void a_breach_of_the_rules_ends_the_stream(void **state)
     check_breach(server, true, &message, STATUS_INVALID);
 }
 
+static void a_stream_that_says_nothing_is_ended(void **state)
+{
+    struct server_fixture *server = *state;
+    struct grader_stream *grader = grader_opens(server, "grader");
+
+    server_clock_moves_to(server, WORK_STREAM_HELLO_MS);
+
+    assert_int_equal(stream_awaits_end(grader), STATUS_TIMEOUT);
+    assert_string_equal(grader->error.reason, "HELLO_MISSING");
+    stream_closes(grader);
+}
+
+static void a_stream_that_says_nothing_does_not_hold_up_a_stop(void **state)
+{
+    struct server_fixture *server = *state;
+    struct grader_stream *silent = grader_opens(server, "grader");
+    struct grader_stream *other = grader_opens(server, "grader");
+    grader_says_hello(other, "g", "1", NULL);
+    grader_awaits(other, SERVER(WELCOME));
+
+    server_stop(server->server); /* its grace is longer than the test's patience */
+
+    assert_int_not_equal(stream_awaits_end(silent), STATUS_OK);
+    assert_int_equal(stream_awaits_end(other), STATUS_UNAVAILABLE);
+    stream_closes(silent);
+    stream_closes(other);
+}
+
 static void a_superseded_submission_is_lost_to_its_grader_at_once(void **state)
 {
     struct server_fixture *server = *state;
@@ -410,6 +439,8 @@ int main(void)
         TEST(hello_and_drain_in_one_breath_are_fine),
         TEST(who_closes_its_side_gets_its_answers_and_the_end),
         TEST(a_breach_of_the_rules_ends_the_stream),
+        TEST(a_stream_that_says_nothing_is_ended),
+        TEST(a_stream_that_says_nothing_does_not_hold_up_a_stop),
         TEST(a_superseded_submission_is_lost_to_its_grader_at_once),
         TEST(many_answers_at_once_come_in_order),
     };

@@ -121,6 +121,30 @@ static void errors_of_the_core_become_log_lines_or_nothing(void **state)
     (void)close(ends[1]);
 }
 
+static void a_flood_of_errors_of_the_core_is_cut(void **state)
+{
+    struct world *world = *state;
+    int ends[2];
+    size_t lines = 0;
+    char byte = '\0';
+    world_serve(world, (struct rpc_server_options){0});
+    assert_int_equal(pipe(ends), 0);
+    log_configure("test", LOG_INFO, LOG_LOGFMT);
+    log_redirect(ends[1]);
+
+    rpc_log_install();
+    for (int at = 0; at < RPC_LOG_LINES_MAX + 1; at++)
+        provoke_error(world);
+    rpc_log_silence();
+
+    log_redirect(STDERR_FILENO);
+    (void)close(ends[1]);
+    while (read(ends[0], &byte, 1) == 1)
+        lines += byte == '\n';
+    assert_int_equal(lines, RPC_LOG_LINES_MAX);
+    (void)close(ends[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stopped_timer_does_not_fire, setup, teardown),
         cmocka_unit_test_setup_teardown(a_blocking_call_on_the_loop_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_core_become_log_lines_or_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_of_errors_of_the_core_is_cut, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
