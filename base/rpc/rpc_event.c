@@ -156,17 +156,47 @@ void rpc_loop_unschedule(struct rpc_loop *loop, struct rpc_timer *timer)
     pthread_mutex_unlock(&loop->lock);
 }
 
+/* Strangers can make the core complain once per call. */
+static struct {
+    pthread_mutex_t mutex;
+    /* guarded by mutex */
+    int64_t until_ms; /* when the period ends */
+    int64_t lines;    /* of this period, logged or not */
+} core_errors = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* Counts a line. False: this period has had its share. *out_dropped: lines of the period before that nobody saw. */
+static bool admit_core_error(int64_t *out_dropped)
+{
+    const int64_t now_ms = clock_now_ms(clock_system());
+    int64_t dropped = 0;
+    pthread_mutex_lock(&core_errors.mutex);
+    if (now_ms >= core_errors.until_ms) {
+        dropped = core_errors.lines > RPC_LOG_LINES_MAX ? core_errors.lines - RPC_LOG_LINES_MAX : 0;
+        core_errors.lines = 0;
+        core_errors.until_ms = clock_add_ms(now_ms, RPC_LOG_PERIOD_MS);
+    }
+    const bool admitted = core_errors.lines++ < RPC_LOG_LINES_MAX;
+    pthread_mutex_unlock(&core_errors.mutex);
+    *out_dropped = dropped;
+    return admitted;
+}
+
 static void log_core_line(gpr_log_func_args *line)
 {
     const enum log_level level = line->severity == GPR_LOG_SEVERITY_ERROR ? LOG_WARN : LOG_DEBUG;
-    if (log_enabled(level)) {
+    int64_t dropped = 0;
+    if (log_enabled(level) && (level == LOG_DEBUG || admit_core_error(&dropped))) {
         log_event(level, "grpc_core", LOG_TEXT("text", line->message), LOG_TEXT("file", line->file),
-                  LOG_INT("line", line->line));
+                  LOG_INT("line", line->line), LOG_INT("dropped_before", dropped));
     }
 }
 
 void rpc_log_install(void)
 {
+    pthread_mutex_lock(&core_errors.mutex);
+    core_errors.until_ms = 0;
+    core_errors.lines = 0;
+    pthread_mutex_unlock(&core_errors.mutex);
     gpr_set_log_function(log_core_line);
     gpr_set_log_verbosity(log_enabled(LOG_DEBUG) ? GPR_LOG_SEVERITY_INFO : GPR_LOG_SEVERITY_ERROR);
 }

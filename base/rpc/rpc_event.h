@@ -32,6 +32,12 @@ void rpc_loop_destroy(struct rpc_loop *loop);
 /* Is the caller the loop's thread? For assertions. */
 bool rpc_loop_is_here(const struct rpc_loop *loop);
 
+enum {
+    RPC_LOG_LINES_MAX =
+        10, /* errors of the C core that are logged in a period; the next line after it says how many were not */
+    RPC_LOG_PERIOD_MS = 60000,
+};
+
 /* Redirects the C core's own log lines: each becomes a log_event at debug level (errors: warn). For programs; call once, first.
  */
 void rpc_log_install(void);
