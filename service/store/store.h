@@ -44,6 +44,7 @@ struct store_bytes {
 
 /*
  * Opens or creates the database at path, takes the exclusive lock beside it ("PATH.lock", flock), migrates the schema forward.
+ * A symbolic link is followed first, so that it shares the lock of its target; hard links to a database are not supported.
  * STATUS_UNAVAILABLE: another process has the database; STATUS_INVALID: newer schema than this program, or not a database;
  * STATUS_DATA_LOSS: damaged (quick check, up to 1 GiB) or unreadable; STATUS_FULL: no space to make or migrate it. Text in
  * error.
@@ -56,7 +57,7 @@ void store_close(struct store *store); /* checkpoints and closes; rolls back an 
  * STATUS_DATA_LOSS only that is answered, and nothing more is written. Checkpoints first when the log has grown too much.
  */
 enum status store_begin(struct store *store) STATUS_CHECKED;
-/* STATUS_OK: durable. Otherwise the transaction is over and rolled back. */
+/* STATUS_OK: durable. Otherwise the transaction is over and rolled back. STATUS_DATA_LOSS also when the file lost its name. */
 enum status store_commit(struct store *store) STATUS_CHECKED;
 void store_rollback(struct store *store); /* outside of a transaction nothing happens */
 /* The text of the last STATUS_DATA_LOSS or STATUS_FULL. Borrowed until the next call. */

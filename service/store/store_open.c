@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -279,11 +280,15 @@ static enum status prepare_database(struct store *store, const char *path, int64
     return status == STATUS_OK ? STATUS_OK : store_failure(store, status, error, path);
 }
 
-enum status store_open(const char *path, struct store **out_store, struct error *error)
+/* A link and what it leads to are one database and need one lock. NULL: path is no link; else free it. */
+static char *follow_link(const char *path)
 {
-    struct store *store = MEMORY_NEW(struct store);
-    store->lock_fd = -1;
-    store->wal_pages_bound = STORE_WAL_PAGES_MAX;
+    struct stat file;
+    return lstat(path, &file) == 0 && S_ISLNK(file.st_mode) ? realpath(path, NULL) : NULL;
+}
+
+static enum status open_path(struct store *store, const char *path, struct error *error)
+{
     int64_t version = 0;
     enum status status = take_lock(store, path, error);
     if (status == STATUS_OK)
@@ -294,6 +299,17 @@ enum status store_open(const char *path, struct store **out_store, struct error 
         status = read_version(store, path, &version, error);
     if (status == STATUS_OK)
         status = prepare_database(store, path, version, error);
+    return status;
+}
+
+enum status store_open(const char *path, struct store **out_store, struct error *error)
+{
+    struct store *store = MEMORY_NEW(struct store);
+    store->lock_fd = -1;
+    store->wal_pages_bound = STORE_WAL_PAGES_MAX;
+    char *target = follow_link(path);
+    enum status status = open_path(store, target ? target : path, error);
+    free(target);
     if (status != STATUS_OK) {
         store_close(store);
         return status;

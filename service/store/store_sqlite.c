@@ -131,9 +131,21 @@ enum status store_begin(struct store *store)
     return status;
 }
 
+/* What is written to a file without a name is gone with the process, however well it was synced. */
+static void check_file(struct store *store)
+{
+    int has_moved = 0;
+    int code = sqlite3_file_control(store->db, NULL, SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    if (code == SQLITE_OK && has_moved) {
+        store->failed = true;
+        snprintf(store->error_text, sizeof store->error_text, "the database file was deleted, moved or replaced while in use");
+    }
+}
+
 enum status store_commit(struct store *store)
 {
     assert(store->in_transaction);
+    check_file(store);
     // What was read or written wrongly inside must not become durable.
     enum status status = store->failed ? STATUS_DATA_LOSS : run_plain(store, STATEMENT_COMMIT);
     if (status != STATUS_OK)

@@ -81,6 +81,35 @@ static void a_database_is_used_by_one_at_a_time(void **state)
     assert_int_equal(try_open(fixture, &error), STATUS_OK);
 }
 
+static void a_link_to_a_database_that_is_in_use_is_refused(void **state)
+{
+    const struct store_fixture *fixture = *state;
+    struct store_fixture linked = *fixture;
+    struct error error;
+    snprintf(linked.path, sizeof linked.path, "%s/link", fixture->folder);
+    assert_int_equal(symlink(fixture->path, linked.path), 0);
+
+    enum status status = try_open(&linked, &error);
+
+    assert_int_equal(status, STATUS_UNAVAILABLE);
+    assert_int_equal(remove(linked.path), 0);
+}
+
+static void nothing_is_committed_to_a_file_that_was_deleted(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_submission row = store_fixture_row(fixture);
+    assert_int_equal(remove(fixture->path), 0);
+    store_fixture_begin(fixture);
+    (void)store_fixture_insert(fixture, &row);
+
+    enum status status = store_commit(fixture->store);
+
+    assert_int_equal(status, STATUS_DATA_LOSS);
+    assert_non_null(strstr(store_error_text(fixture->store), "deleted"));
+    assert_int_equal(store_begin(fixture->store), STATUS_DATA_LOSS);
+}
+
 static void an_empty_file_becomes_the_newest_version(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -426,6 +455,8 @@ int main(void)
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_database_is_used_by_one_at_a_time),
+        STORE_TEST(a_link_to_a_database_that_is_in_use_is_refused),
+        STORE_TEST(nothing_is_committed_to_a_file_that_was_deleted),
         STORE_TEST(an_empty_file_becomes_the_newest_version),
         STORE_TEST(nobody_else_can_read_the_files),
         STORE_TEST(the_identity_stays),
