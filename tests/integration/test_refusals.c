@@ -18,6 +18,8 @@
 #include "base/rpc/rpc_client_raw.h"
 #include "tests/support/conversation.h"
 
+enum { FORM_BYTES_MAX = 65536, BODY_BYTES_MAX = 3145728, MESSAGE_BYTES_MAX = 4194304 };
+
 #define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
 
 /* ---- gRPC: who may what ---- */
@@ -45,22 +47,27 @@ static const struct {
     {"/xqueue.v1.Admin/GetStatistics", "admin"},      {"/xqueue.v1.Admin/Purge", "admin"},
 };
 
+/* Is user let through to what his roles allow, and nowhere else? */
+static void user_tries_everything(struct conversation *talk, const char *user)
+{
+    struct core_caller *caller = core_caller_open(talk->service.core, user);
+
+    for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+        const bool may = strstr(guarded[i].users, user) != NULL;
+        const enum status status = ask(caller, guarded[i].path, NULL);
+        if ((status == STATUS_DENIED) == may || status == STATUS_UNAUTHENTICATED) {
+            fail_msg("%s calls %s: %s", user, guarded[i].path, status_name(status));
+        }
+    }
+    core_caller_close(caller);
+}
+
 static void every_service_asks_for_its_role(void **state)
 {
-    static const char *const users[] = {"lms", "grader", "courier", "admin"};
-    struct conversation *talk = *state;
-
-    for (size_t u = 0; u < sizeof(users) / sizeof(users[0]); u++) {
-        struct core_caller *caller = core_caller_open(talk->service.core, users[u]);
-        for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
-            const bool may = strstr(guarded[i].users, users[u]) != NULL;
-            const enum status status = ask(caller, guarded[i].path, NULL);
-            if ((status == STATUS_DENIED) == may || status == STATUS_UNAUTHENTICATED) {
-                fail_msg("%s calls %s: %s", users[u], guarded[i].path, status_name(status));
-            }
-        }
-        core_caller_close(caller);
-    }
+    user_tries_everything(*state, "lms");
+    user_tries_everything(*state, "grader");
+    user_tries_everything(*state, "courier");
+    user_tries_everything(*state, "admin");
 }
 
 static void without_or_with_a_wrong_token_nothing_is_answered_but_the_open_methods(void **state)
@@ -172,10 +179,9 @@ static enum status submit_bytes(struct core_caller *caller, const void *bytes, s
 static void bytes_that_are_no_message_are_refused_and_the_service_goes_on(void **state)
 {
     struct conversation *talk = *state;
-    static const char *const broken[] = {"\x0a\xff\xff\xff\xff\x0f",
-                                         "\x12\x05"
-                                         "ab",
-                                         "\x12\x02\xff\xfe", "\x07", "\x0b\x0b\x0b\x0b"};
+    // a length beyond the end, twice; text that is not UTF-8; a wire type that is none; groups
+    static const char *const broken[] = {"\x0a\xff\xff\xff\xff\x0f", "\x12\x05xy", "\x12\x02\xff\xfe", "\x07",
+                                         "\x0b\x0b\x0b\x0b"};
 
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         assert_int_equal(submit_bytes(talk->student, broken[i], strlen(broken[i])), STATUS_INVALID);
@@ -194,7 +200,7 @@ static void requests_over_their_bounds_are_refused_and_store_nothing(void **stat
 {
     struct conversation *talk = *state;
     struct error error;
-    char *large = calloc(1, 4 * 1024 * 1024 + 1);
+    char *large = calloc(1, MESSAGE_BYTES_MAX + 1);
     char *name = calloc(1, 200);
 
     assert_non_null(large);
@@ -204,10 +210,10 @@ static void requests_over_their_bounds_are_refused_and_store_nothing(void **stat
     assert_int_equal(core_submit(talk->student, &(struct core_submission){.queue = "small", .body = large}, NULL, &error),
                      STATUS_INVALID);
     assert_string_equal(error.reason, "BODY_TOO_LARGE");
-    memset(large, 'b', 3 * 1024 * 1024 + 1);
+    memset(large, 'b', BODY_BYTES_MAX + 1);
     assert_int_equal(core_submit(talk->student, &(struct core_submission){.queue = "calm", .body = large}, NULL, NULL),
                      STATUS_INVALID);
-    memset(large, 'b', 4 * 1024 * 1024); // more than a message may have
+    memset(large, 'b', MESSAGE_BYTES_MAX); // more than a message may have
     const enum status status =
         core_submit(talk->student, &(struct core_submission){.queue = "calm", .body = large}, NULL, NULL);
     assert_true(status == STATUS_FULL || status == STATUS_INVALID);
@@ -311,7 +317,7 @@ static int post_text(struct rest_client *client, const char *target, const char 
 {
     struct text body;
 
-    text_init(&body, 64 * 1024);
+    text_init(&body, FORM_BYTES_MAX);
     text_append_string(&body, form);
     const int status = rest_client_post(client, target, &body);
     text_finish(&body);

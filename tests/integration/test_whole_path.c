@@ -66,7 +66,7 @@ static void a_submission_of_the_lms_comes_back_graded_with_its_header_byte_for_b
     grader_completes(world->grader, &lease, result);
 
     const struct fake_lms_callback *callback = lms_hears(world->talk, "/exact?x=1&y=%20", 0);
-    text_init(&header, RUNNING_SERVICE_TEXT_MAX * 4);
+    text_init(&header, FAKE_LMS_URL_MAX);
     rest_submission_header(&submission, &header);
     assert_string_equal(callback->method, "POST");
     assert_int_equal(callback->header_length, header.length);
