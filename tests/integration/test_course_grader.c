@@ -10,16 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "tests/support/conversation.h"
 
 #define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
 
 #define FIBONACCI                  "a, b = 0, 1\nfor _ in range(int(input())):\n    a, b = b, a + b\nprint(a)\n"
-#define SLOW_FIBONACCI             "import time\ntime.sleep(0.4)\n" FIBONACCI
 #define WRONG_FIBONACCI            "print(1)\n"
 #define HANGING_FIBONACCI          "while True:\n    pass\n"
 #define TIME_LIMIT_FOR_EVER        "600"
@@ -108,6 +109,24 @@ static void lms_hears_grade(struct conversation *talk, const char *path, bool is
     json_decref(grade);
 }
 
+/* A right program that takes two seconds, and leaves a mark, named as path, when it has begun: then the grader surely has it.
+ * Returns when it has. */
+static uint64_t slow_program_begins(struct conversation *talk, const char *path)
+{
+    char mark[RUNNING_SERVICE_TEXT_MAX];
+    char program[RUNNING_SERVICE_TEXT_MAX * 2];
+
+    (void)snprintf(program, sizeof(program), "import time\nopen('%s', 'w').close()\ntime.sleep(0.4)\n" FIBONACCI,
+                   running_service_path(&talk->service, path + 1, mark));
+    const uint64_t id = student_submits_program(talk, "calm", path, program);
+    const int64_t deadline_us = clock_monotonic_us() + INT64_C(1000) * CONVERSATION_PATIENCE_MS;
+    while (access(mark, F_OK) != 0) {
+        assert_in_range(admin_sees(talk, id).attempt, 0, 1);
+        assert_true(clock_monotonic_us() < deadline_us);
+    }
+    return id;
+}
+
 static void right_wrong_and_hanging_programs_are_graded_as_such(void **state)
 {
     struct conversation *talk = *state;
@@ -143,10 +162,9 @@ static void what_a_killed_grader_held_is_graded_by_another(void **state)
 static void a_grader_goes_on_when_the_service_was_killed_under_it(void **state)
 {
     struct conversation *talk = *state;
-    struct running_program *grader = grader_starts(talk, "steady", "hasty", TIME_LIMIT_FOR_EVER);
+    struct running_program *grader = grader_starts(talk, "steady", "calm", TIME_LIMIT_FOR_EVER);
 
-    const uint64_t id = student_submits_program(talk, "hasty", "/steady", SLOW_FIBONACCI); // longer than a lease of the queue
-    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    const uint64_t id = slow_program_begins(talk, "/steady");
     running_service_kill_core(&talk->service);
     running_service_start_core(&talk->service);
 
@@ -160,8 +178,7 @@ static void a_stopped_grader_finishes_what_it_has_begun(void **state)
     struct conversation *talk = *state;
     struct running_program *grader = grader_starts(talk, "stopping", "calm", TIME_LIMIT_FOR_EVER);
 
-    const uint64_t id = student_submits_program(talk, "calm", "/begun", SLOW_FIBONACCI);
-    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    const uint64_t id = slow_program_begins(talk, "/begun");
     const uint64_t later = student_submits_program(talk, "calm", "/later", FIBONACCI);
     grader_ends(grader, SIGTERM, 0);
 
