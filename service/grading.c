@@ -33,7 +33,7 @@ static enum status grading_store_grant(struct queues *queues, struct queue *queu
 }
 
 static void grading_remember_lease(struct queues *queues, struct queue *queue, const struct store_submission *row,
-                                   const struct grant_holder *holder)
+                                   const struct grant_holder *holder, size_t bytes)
 {
     struct live_lease lease = {
         .submission_id = row->id,
@@ -42,6 +42,7 @@ static void grading_remember_lease(struct queues *queues, struct queue *queue, c
         .streamed = holder->session != NULL,
         .accepted = holder->session == NULL,
         .counted = holder->session == NULL,
+        .unaccepted_bytes = holder->session ? (int64_t)bytes : 0,
         .accept_until_ms = clock_add_ms(queues->now_ms, queue->settings->accept_within_ms),
         .expires_at_ms = row->lease_expires_at_ms,
         .stored_expires_at_ms = row->lease_expires_at_ms,
@@ -80,7 +81,7 @@ static enum status grading_grant(struct queues *queues, struct queue *queue, con
     if (status != STATUS_OK) {
         return status;
     }
-    grading_remember_lease(queues, queue, &row, holder);
+    grading_remember_lease(queues, queue, &row, holder, store_content_size(&grant.content));
     *out_grant = grant;
     return STATUS_OK;
 }
@@ -203,6 +204,16 @@ static void grading_forget_lease_of(struct queues *queues, int64_t submission_id
 
 /* ---- holding ---- */
 
+/* What was on its way has come: there may be room for more on the stream. */
+static void grading_mark_accepted(struct queues *queues, struct live_lease *lease)
+{
+    bool was_on_its_way = lease->unaccepted_bytes > 0;
+    lease_table_accept(lease);
+    if (was_on_its_way && lease->grader->session) {
+        work_session_update_waiting(queues, lease->grader->session);
+    }
+}
+
 enum status grading_accept(struct queues *queues, struct lease_name name, struct error *error)
 {
     struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
@@ -213,8 +224,7 @@ enum status grading_accept(struct queues *queues, struct lease_name name, struct
         return status == STATUS_OK ? grading_refuse(&facts, error) : status;
     }
     if (!lease->accepted) {
-        lease->accepted = true;
-        lease->counted = true;
+        grading_mark_accepted(queues, lease);
         lease_table_reschedule(&queues->leases, lease);
     }
     return STATUS_OK;
@@ -234,8 +244,7 @@ enum status grading_extend(struct queues *queues, struct lease_name name, int64_
     }
     int64_t lease_ms = lease->queue->settings->lease_ms;
     int64_t expires_at_ms = lease_expiry_ms(queues->now_ms, lease_ms, lease->hard_limit_at_ms);
-    lease->accepted = true;
-    lease->counted = true;
+    grading_mark_accepted(queues, lease);
     /* A lease that runs longer than before earns a new warning; at the hard limit the one that was given will do. */
     lease->warned = lease->warned && expires_at_ms == lease->expires_at_ms;
     lease->expires_at_ms = expires_at_ms;

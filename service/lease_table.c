@@ -29,6 +29,7 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
     struct live_lease *added = memory_copy(lease, sizeof *lease);
     map_put(&table->by_submission, &added->by_submission, &added->submission_id, sizeof added->submission_id);
     list_append(&added->grader->leases, &added->grader_node);
+    added->grader->unaccepted_bytes += added->unaccepted_bytes;
     lease_table_reschedule(table, added);
     return added;
 }
@@ -48,8 +49,17 @@ struct live_lease *lease_table_find_held(struct lease_table *table, int64_t subm
     return lease;
 }
 
+void lease_table_accept(struct live_lease *lease)
+{
+    lease->accepted = true;
+    lease->counted = true;
+    lease->grader->unaccepted_bytes -= lease->unaccepted_bytes;
+    lease->unaccepted_bytes = 0;
+}
+
 void lease_table_remove(struct lease_table *table, struct live_lease *lease)
 {
+    lease->grader->unaccepted_bytes -= lease->unaccepted_bytes;
     map_remove(&table->by_submission, &lease->by_submission);
     heap_remove(&table->due, &lease->due);
     list_remove(&lease->grader->leases, &lease->grader_node);

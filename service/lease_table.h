@@ -35,6 +35,7 @@ struct live_lease {
     bool accepted;
     bool counted; /* its expiry counts as a failure of the submission */
     bool warned;
+    int64_t unaccepted_bytes; /* of the grant, while it is on its way to a stream; counted in the grader */
     int64_t accept_until_ms;
     int64_t expires_at_ms;
     int64_t stored_expires_at_ms;
@@ -56,6 +57,8 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
 struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id); /* NULL: none */
 /* NULL when there is none or its key is another. */
 struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key);
+/* The holder has it: accepted and counted. Reschedule afterwards; the grader may have room for more. */
+void lease_table_accept(struct live_lease *lease);
 /* Unlinks and frees. */
 void lease_table_remove(struct lease_table *table, struct live_lease *lease);
 /* Call after changing accepted, warned or a time. */

@@ -16,12 +16,18 @@ struct queue;
 struct work_session;
 
 /* One grader by its lasting name; lives while it has a session or something in flight. */
+enum {
+    /* As long as this much is on its way to a grader it is granted no more: its stream keeps 16 MiB at most. */
+    GRADER_UNACCEPTED_BYTES_MAX = 4 * 1024 * 1024,
+};
+
 struct grader {
     char name[STORE_NAME_MAX];
     struct list leases;           /* of struct live_lease: its in-flight count */
     struct work_session *session; /* the connected stream, or NULL */
     int64_t session_count;        /* of sessions that point here: also those that are closed and not freed yet */
     int64_t leases_max;           /* in-flight limit over all paths */
+    int64_t unaccepted_bytes;     /* of its grants that no Accept has answered yet */
     struct map_node by_name;
 };
 

@@ -13,7 +13,9 @@
 static bool work_session_wants_more(const struct work_session *session)
 {
     bool bytes_left = !session->credit_has_bytes || session->credit_bytes > 0;
-    return !session->closed && !session->draining && session->credit > 0 && bytes_left && grader_has_room(session->grader);
+    bool stream_free = session->grader->unaccepted_bytes < GRADER_UNACCEPTED_BYTES_MAX;
+    return !session->closed && !session->draining && session->credit > 0 && bytes_left && stream_free &&
+           grader_has_room(session->grader);
 }
 
 void work_session_update_waiting(struct queues *queues, struct work_session *session)
@@ -132,6 +134,7 @@ static enum status work_session_resume(struct queues *queues, struct work_sessio
         answer->reason = grading_lost_reason(queues, held);
         return queues->failure;
     }
+    lease_table_accept(lease);
     if (lease->grader != session->grader) {
         struct grader *before = lease->grader;
         list_remove(&before->leases, &lease->grader_node);
@@ -144,8 +147,6 @@ static enum status work_session_resume(struct queues *queues, struct work_sessio
     }
     text_copy(lease->instance, sizeof lease->instance, session->instance);
     lease->streamed = true;
-    lease->accepted = true;
-    lease->counted = true;
     int64_t expires_in_ms = 0;
     struct error error;
     enum status status = grading_extend(queues, held, &expires_in_ms, &error);

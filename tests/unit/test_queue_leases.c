@@ -397,6 +397,56 @@ static void the_next_due_time_is_never_missed(void **state)
     turn_ends(queue);
 }
 
+/* Three large ones are waiting; the grader has credit for all. */
+static char *large_submissions_wait(struct queue_fixture *queue, struct scripted_grader *grader)
+{
+    const size_t length = GRADER_UNACCEPTED_BYTES_MAX * 5 / 8;
+    char *body = memory_allocate(length + 1);
+    memset(body, 'x', length);
+    body[length] = '\0';
+    for (int at = 0; at < 3; at++)
+        lms_submits(queue, "demo", body);
+    grader_connects(queue, grader, "g", "1", 5);
+    grader_gives_credit(queue, grader, 5);
+    return body;
+}
+
+static void a_grader_is_sent_no_more_than_its_stream_can_hold_before_it_accepts(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct scripted_grader grader;
+    char *body = large_submissions_wait(queue, &grader);
+    struct told first = grader_hears(&grader, GRADER_NOTICE_GRANT);
+    (void)grader_hears(&grader, GRADER_NOTICE_GRANT);
+    grader_hears_nothing(&grader);
+
+    assert_int_equal(grader_accepts(queue, first.lease), STATUS_OK);
+
+    (void)grader_hears(&grader, GRADER_NOTICE_GRANT);
+    memory_free(body);
+}
+
+static void a_grant_that_is_handed_back_or_not_accepted_makes_room_on_the_stream(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct scripted_grader grader;
+    char *body = large_submissions_wait(queue, &grader);
+    struct told first = grader_hears(&grader, GRADER_NOTICE_GRANT);
+    struct told second = grader_hears(&grader, GRADER_NOTICE_GRANT);
+
+    assert_int_equal(grader_releases(queue, first.lease, LEASE_MS), STATUS_OK);
+    struct told third = grader_hears(&grader, GRADER_NOTICE_GRANT);
+    assert_int_not_equal(third.lease.id, second.lease.id);
+    clock_advances(queue, ACCEPT_MS);
+
+    (void)grader_hears(&grader, GRADER_NOTICE_LOST);
+    (void)grader_hears(&grader, GRADER_NOTICE_LOST);
+    (void)grader_hears(&grader, GRADER_NOTICE_PING);
+    (void)grader_hears(&grader, GRADER_NOTICE_GRANT);
+    (void)grader_hears(&grader, GRADER_NOTICE_GRANT);
+    memory_free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +471,8 @@ int main(void)
         TEST(time_that_stood_still_for_us_does_not_count_against_graders),
         TEST(a_lease_in_a_queue_that_is_gone_from_the_configuration_waits_for_it),
         TEST(the_next_due_time_is_never_missed),
+        TEST(a_grader_is_sent_no_more_than_its_stream_can_hold_before_it_accepts),
+        TEST(a_grant_that_is_handed_back_or_not_accepted_makes_room_on_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
