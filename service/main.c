@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* xqueued: the core service. Its parts stand in service/server.c. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,28 @@ static void on_listener_dead(void *context, const char *address)
     _exit(EXIT_LISTENER);
 }
 
+/* The second signal may come at any time, also when nothing is left to hurry. */
+static struct {
+    pthread_mutex_t mutex;
+    struct server *server; /* guarded by mutex; NULL but while it stops */
+} stopping = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void set_stopping(struct server *server)
+{
+    pthread_mutex_lock(&stopping.mutex);
+    stopping.server = server;
+    pthread_mutex_unlock(&stopping.mutex);
+}
+
 static void on_second_signal(void *context)
 {
-    log_event(LOG_WARN, "stopping_at_once", LOG_TEXT("text", "second signal"));
-    server_hurry(context);
+    (void)context;
+    pthread_mutex_lock(&stopping.mutex);
+    if (stopping.server) {
+        log_event(LOG_WARN, "stopping_at_once", LOG_TEXT("text", "second signal"));
+        server_hurry(stopping.server);
+    }
+    pthread_mutex_unlock(&stopping.mutex);
 }
 
 /* The address with its real port where the configuration says 0. */
@@ -85,9 +104,11 @@ static int run(const struct config *config)
     struct rpc_probe *probe = announce(server, config);
     int number = process_wait_for_stop();
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
-    process_on_second_signal(on_second_signal, server);
+    set_stopping(server);
+    process_on_second_signal(on_second_signal, NULL);
     rpc_probe_stop(probe);
     server_stop(server);
+    set_stopping(NULL);
     server_destroy(server);
     log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything is on disk"));
     return EXIT_SUCCESS;
