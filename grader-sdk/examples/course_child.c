@@ -2,8 +2,10 @@
 #include "grader-sdk/examples/course_child.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,11 +25,17 @@ static bool set_limits(const char *seconds)
            set_limit(RLIMIT_CORE, 0);
 }
 
+/* A student's program must not go on for ever when its grader is killed. */
+static bool die_with_grader(void)
+{
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
 int child_main(int argc, char **argv)
 {
     char *const environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     (void)fcntl(CHILD_DESCRIPTOR, F_SETFD, FD_CLOEXEC);
-    if (argc > ARGUMENT_PROGRAM && chdir(argv[ARGUMENT_FOLDER]) == 0 && set_limits(argv[ARGUMENT_SECONDS]))
+    if (argc > ARGUMENT_PROGRAM && die_with_grader() && chdir(argv[ARGUMENT_FOLDER]) == 0 && set_limits(argv[ARGUMENT_SECONDS]))
         (void)execve(argv[ARGUMENT_PROGRAM], &argv[ARGUMENT_PROGRAM], environment);
     ssize_t written = write(CHILD_DESCRIPTOR, "!", 1);
     return written == 1 ? EXIT_FAILURE : EXIT_FAILURE + 1; // the second one where nobody listens: started by hand
