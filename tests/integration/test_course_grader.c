@@ -142,14 +142,45 @@ static void right_wrong_and_hanging_programs_are_graded_as_such(void **state)
     grader_ends(grader, SIGTERM, 0);
 }
 
+/* A program that writes its process id to path's mark, and hangs. Returns when it has. */
+static pid_t hanging_program_begins(struct conversation *talk, const char *path, uint64_t *out_id)
+{
+    char mark[RUNNING_SERVICE_TEXT_MAX];
+    char program[RUNNING_SERVICE_TEXT_MAX * 2];
+    const int64_t deadline_us = clock_monotonic_us() + INT64_C(1000) * CONVERSATION_PATIENCE_MS;
+    FILE *file = NULL;
+    int pid = 0;
+
+    (void)snprintf(program, sizeof(program), "import os\nopen('%s', 'w').write(str(os.getpid()) + '\\n')\n" HANGING_FIBONACCI,
+                   running_service_path(&talk->service, path + 1, mark));
+    *out_id = student_submits_program(talk, "hasty", path, program);
+    while (pid == 0) {
+        assert_true(clock_monotonic_us() < deadline_us);
+        assert_in_range(admin_sees(talk, *out_id).attempt, 0, 1);
+        file = fopen(mark, "re");
+        if (file != NULL) {
+            char line[RUNNING_SERVICE_TEXT_MAX] = "";
+            const char *got = fgets(line, sizeof(line), file);
+            pid = got != NULL && strchr(line, '\n') != NULL ? atoi(line) : 0;
+            (void)fclose(file);
+        }
+    }
+    return pid;
+}
+
 static void what_a_killed_grader_held_is_graded_by_another(void **state)
 {
     struct conversation *talk = *state;
     struct running_program *victim = grader_starts(talk, "victim", "hasty", TIME_LIMIT_FOR_EVER);
 
-    const uint64_t id = student_submits_program(talk, "hasty", "/orphan", HANGING_FIBONACCI);
-    assert_true(core_await_state(talk->admin, id, STATE(LEASED)));
+    uint64_t id = 0;
+    const pid_t orphan = hanging_program_begins(talk, "/orphan", &id);
     grader_ends(victim, SIGKILL, -SIGKILL);
+    const int64_t deadline_us = clock_monotonic_us() + INT64_C(1000) * CONVERSATION_PATIENCE_MS;
+    while (kill(orphan, 0) == 0) { // the student's program dies with its grader
+        assert_true(clock_monotonic_us() < deadline_us);
+        (void)admin_sees(talk, id);
+    }
     struct running_program *heir = grader_starts(talk, "heir", "hasty", TIME_LIMIT_OF_A_SECOND);
 
     lms_hears_grade(talk, "/orphan", false, "time limit");

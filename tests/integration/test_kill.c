@@ -20,13 +20,18 @@
 enum { ROUNDS = 12, GRADINGS_A_ROUND = 40 };
 
 /* The queue is "load": its leases are renewed all the time, and those whose grant a kill swallowed come back soon. */
-static const struct running_service_options load_settings = {.service = "  ping_period_ms: 100\n",
+static const struct running_service_options load_settings = {.service = "  ping_period_ms: 200\n",
                                                              .queues = "  load:\n    lease_ms: 3000\n"};
 
 static struct load *start_load(struct conversation *talk)
 {
-    const struct load_options options = {
-        .service = &talk->service, .lms = talk->lms, .queue = "load", .rest_students = 2, .rpc_students = 1, .graders = 3};
+    const struct load_options options = {.service = &talk->service,
+                                         .lms = talk->lms,
+                                         .queue = "load",
+                                         .lease_ms = 3000,
+                                         .rest_students = 2,
+                                         .rpc_students = 1,
+                                         .graders = 3};
 
     return load_start(&options);
 }

@@ -23,11 +23,16 @@ enum { ROUNDS = 4, GRADINGS_A_ROUND = 30, FEW_DESCRIPTORS = 100, AT_ONCE_MS = 80
 
 static void an_orderly_stop_under_load_loses_no_answer(void **state)
 {
-    static const struct running_service_options settings = {.service = "  ping_period_ms: 100\n",
+    static const struct running_service_options settings = {.service = "  ping_period_ms: 200\n",
                                                             .queues = "  load:\n    lease_ms: 3000\n"};
     struct conversation *talk = conversation_start(&settings);
-    const struct load_options options = {
-        .service = &talk->service, .lms = talk->lms, .queue = "load", .rest_students = 2, .rpc_students = 1, .graders = 2};
+    const struct load_options options = {.service = &talk->service,
+                                         .lms = talk->lms,
+                                         .queue = "load",
+                                         .lease_ms = 3000,
+                                         .rest_students = 2,
+                                         .rpc_students = 1,
+                                         .graders = 2};
     struct load *load = load_start(&options);
 
     (void)state;

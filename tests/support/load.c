@@ -35,6 +35,7 @@ struct load {
     unsigned next_number;
     bool acknowledged[LOAD_NUMBERS_MAX];
     int holder[LOAD_NUMBERS_MAX]; /* by submission: the grader that holds it just now, from 1; 0: none */
+    int64_t renewed_at_ms[LOAD_NUMBERS_MAX];
     bool graded[LOAD_NUMBERS_MAX];
     bool students_stop;
     bool graders_stop;
@@ -195,18 +196,37 @@ struct load_grader {
     size_t held_count;
 };
 
+/* Is the lease of this submission still good, as its holder must believe? mutex held. */
+static bool is_good(const struct load *load, uint64_t id)
+{
+    return clock_now_ms(clock_system()) - load->renewed_at_ms[id] < load->options.lease_ms;
+}
+
+/* Before the heartbeat is sent: it counts from its arrival, which is later. */
+static void note_renewed(struct load_grader *grader)
+{
+    struct load *load = grader->load;
+
+    pthread_mutex_lock(&load->mutex);
+    for (size_t i = 0; i < grader->held_count; i++) {
+        load->renewed_at_ms[grader->held[i].lease.id] = clock_now_ms(clock_system());
+    }
+    pthread_mutex_unlock(&load->mutex);
+}
+
 static void note_granted(struct load_grader *grader, const struct core_lease *lease)
 {
     struct load *load = grader->load;
 
     pthread_mutex_lock(&load->mutex);
-    if (load->holder[lease->id] != 0) {
+    if (load->holder[lease->id] != 0 && is_good(load, lease->id)) {
         breach(load, "submission %" PRIu64 " was granted to grader %d (attempt %u) while grader %d holds it", lease->id,
                grader->number, (unsigned)lease->attempt, load->holder[lease->id]);
     } else if (load->graded[lease->id]) {
         breach(load, "submission %" PRIu64 " was granted again after its grading was confirmed", lease->id);
     } else {
         load->holder[lease->id] = grader->number;
+        load->renewed_at_ms[lease->id] = clock_now_ms(clock_system());
     }
     pthread_mutex_unlock(&load->mutex);
 }
@@ -217,7 +237,7 @@ static void forget_held(struct load_grader *grader, size_t index, bool is_graded
     const uint64_t id = grader->held[index].lease.id;
 
     pthread_mutex_lock(&load->mutex);
-    load->holder[id] = 0;
+    load->holder[id] = load->holder[id] == grader->number ? 0 : load->holder[id];
     load->graded[id] = load->graded[id] || is_graded;
     load->account.gradings += is_graded ? 1 : 0;
     pthread_cond_broadcast(&load->changed);
@@ -283,8 +303,10 @@ static void on_lost(struct load_grader *grader, const Xqueue__V1__LeaseLost *los
         return;
     }
     pthread_mutex_lock(&grader->load->mutex);
-    breach(grader->load, "grader %d lost submission %" PRIu64 " for reason %d", grader->number, lost->lease->submission_id,
-           (int)lost->reason);
+    if (is_good(grader->load, lost->lease->submission_id)) {
+        breach(grader->load, "grader %d lost submission %" PRIu64 " for reason %d", grader->number, lost->lease->submission_id,
+               (int)lost->reason);
+    }
     pthread_mutex_unlock(&grader->load->mutex);
     forget_held(grader, index, false);
 }
@@ -298,12 +320,12 @@ static void on_ack(struct load_grader *grader, const Xqueue__V1__Ack *ack)
     if (index == grader->held_count || ack->outcome == XQUEUE__V1__ACK_OUTCOME__ACK_OUTCOME_RETRY) {
         return;
     }
-    if (!is_done) {
-        pthread_mutex_lock(&grader->load->mutex);
+    pthread_mutex_lock(&grader->load->mutex);
+    if (!is_done && is_good(grader->load, ack->lease->submission_id)) {
         breach(grader->load, "grader %d: submission %" PRIu64 ", item %d was answered %d %s", grader->number,
                ack->lease->submission_id, (int)ack->item, (int)ack->outcome, ack->reason);
-        pthread_mutex_unlock(&grader->load->mutex);
     }
+    pthread_mutex_unlock(&grader->load->mutex);
     if (ack->item == XQUEUE__V1__ACK_ITEM__ACK_ITEM_COMPLETE) {
         forget_held(grader, index, is_done);
         give_credit(grader);
@@ -318,6 +340,7 @@ static void on_ping(struct load_grader *grader)
     for (size_t i = 0; i < grader->held_count; i++) {
         leases[i] = grader->held[i].lease;
     }
+    note_renewed(grader);
     (void)scripted_grader_heartbeat(grader->stream, leases, grader->held_count);
     for (size_t i = 0; i < grader->held_count; i++) {
         complete_held(grader, &grader->held[i]);

@@ -4,8 +4,8 @@
  * of what was promised to whom. Meant for a service that is killed and started again meanwhile.
  *
  * A submission is known by its number: its body is the number, its outcome goes to "/load/NUMBER", and its result must be
- * "graded NUMBER". The ledger notes breaches: a grant of a submission that another grader holds just then, a lease that was
- * lost though it was renewed, a refusal that is not the adapter's temporary error.
+ * "graded NUMBER". The ledger notes breaches: a grant of a submission that another grader holds just then, by its own clock, a
+ * lease that was lost though it was renewed in time, a refusal that is not the adapter's temporary error.
  *
  * Threading: any thread.
  */
@@ -26,7 +26,8 @@ struct load;
 struct load_options {
     const struct running_service *service; /* borrowed; may be restarted on the same ports */
     struct fake_lms *lms;                  /* borrowed */
-    const char *queue;                     /* borrowed; its leases last for 3 s or more, and pings come every 100 ms */
+    const char *queue;                     /* borrowed; pings come some ten times within its lease length */
+    int64_t lease_ms;                      /* of the queue */
     int rest_students;
     int rpc_students;
     int graders;
