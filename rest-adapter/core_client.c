@@ -143,15 +143,16 @@ static void end_call(struct core_client *core)
     pthread_mutex_unlock(&core->lock);
 }
 
-/* One line when the core goes away and one when it is back. What the core itself refuses with a reason shows that it is there.
- */
+/* One line when the core goes away or does not answer, and one when it is back. What the core itself refuses with a reason
+ * shows that it is there. */
 static void note_outcome(struct core_client *core, enum status status, const struct error *error)
 {
-    if (status == STATUS_UNAVAILABLE && (!error || error->reason[0] == '\0')) {
+    bool is_unreachable = status == STATUS_UNAVAILABLE && (!error || error->reason[0] == '\0');
+    if (is_unreachable || status == STATUS_TIMEOUT) {
         if (log_once_enter(&core->away))
             log_event(LOG_WARN, "core_away", LOG_TEXT("core", core->config->rest.core),
                       LOG_TEXT("text", error ? error->text : ""));
-    } else if (status != STATUS_TIMEOUT && status != STATUS_CANCELED) {
+    } else if (status != STATUS_CANCELED) {
         if (log_once_leave(&core->away))
             log_event(LOG_INFO, "core_back", LOG_TEXT("core", core->config->rest.core));
     }

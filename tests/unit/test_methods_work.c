@@ -345,6 +345,10 @@ static void a_breach_of_the_rules_ends_the_stream(void **state)
     hello.queues = queues;
     hello.n_queues = 1;
     check_breach(server, false, &message, STATUS_NOT_FOUND);
+    static char long_sdk[WORK_STREAM_SDK_BYTES_MAX + 2];
+    memset(long_sdk, 'x', sizeof long_sdk - 1);
+    hello.sdk = long_sdk;
+    check_breach(server, false, &message, STATUS_INVALID);
     SAYS(message, ACCEPT, accept, &accept);
     check_breach(server, true, &message, STATUS_INVALID);
     accept.lease = &lease;
