@@ -53,7 +53,7 @@ enum { RACERS = 8, RACES = 120 };
 /* A poller that takes what it gets until there is nothing more. */
 struct racer {
     const char *core;
-    char name[16];
+    char name[32];
     unsigned granted[RACES + 1]; // by submission
     unsigned failures;
 };
