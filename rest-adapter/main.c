@@ -144,7 +144,7 @@ static int run(struct config *config)
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     process_on_second_signal(on_second_signal, NULL);
     program_stop(&program);
-    log_event(LOG_INFO, "stopped", LOG_TEXT("text", "everything was handed over"));
+    log_event(LOG_INFO, "stopped", LOG_TEXT("text", "what was not handed over is delivered again later"));
     return EXIT_SUCCESS;
 }
 
