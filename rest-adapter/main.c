@@ -7,10 +7,10 @@
  */
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/config_syntax.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/rpc/rpc_event.h"
@@ -46,16 +46,11 @@ static void warn_of_few_descriptors(const struct config *config)
     }
 }
 
-static bool is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 || strncmp(address, "[::1]:", 6) == 0;
-}
-
 /* Passwords and sessions travel in the clear here: beyond this machine a proxy with TLS belongs in between. */
 static void warn_of_open_listeners(const struct config_rest *rest)
 {
     for (size_t i = 0; i < rest->listen.count; i++) {
-        if (!is_loopback(rest->listen.items[i])) {
+        if (!config_is_loopback(rest->listen.items[i])) {
             log_event(LOG_WARN, "listening_without_tls", LOG_TEXT("address", rest->listen.items[i]),
                       LOG_TEXT("text", "reachable from other machines without TLS; put a reverse proxy before it, and name the "
                                        "proxy in rest.trusted_proxies"));

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/config_syntax.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/rpc/rpc_event.h"
@@ -81,6 +82,10 @@ static struct rpc_probe *announce(const struct server *server, const struct conf
         real_address(server, config, i, addresses[i], sizeof addresses[i]);
         pointers[i] = addresses[i];
         log_event(LOG_INFO, "listening", LOG_TEXT("address", addresses[i]));
+        if (!config_is_loopback(addresses[i])) {
+            log_event(LOG_WARN, "listening_without_tls", LOG_TEXT("address", addresses[i]),
+                      LOG_TEXT("text", "reachable from other machines without TLS, as service.allow_plaintext says"));
+        }
     }
     log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("database", config->service.database),
               LOG_INT("queues", (int64_t)config->queue_count), LOG_TEXT("version", XQUEUE_VERSION));

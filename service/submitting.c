@@ -33,7 +33,17 @@ static enum status submitting_find_earlier(struct queues *queues, const struct s
     return STATUS_OK;
 }
 
-static enum status submitting_check(const struct queues *queues, const struct submit_order *order, const struct queue *queue,
+/* Will the submission take the place of one that waits in the same queue? */
+static bool submitting_takes_a_place(struct queues *queues, const struct submit_order *order, const struct queue *queue)
+{
+    struct store_submission row;
+    return order->replace_key_length > 0 &&
+           queues_stored(queues, store_find_replaceable(queues->store, order->replace_key, order->replace_key_length, 0,
+                                                        &row)) == STATUS_OK &&
+           row.queue_id == queue->id && row.state != SUBMISSION_LEASED;
+}
+
+static enum status submitting_check(struct queues *queues, const struct submit_order *order, const struct queue *queue,
                                     struct error *error)
 {
     const struct config_queue *settings = queue->settings;
@@ -44,7 +54,8 @@ static enum status submitting_check(const struct queues *queues, const struct su
         return error_set(error, STATUS_INVALID, "BODY_TOO_LARGE", "a body in queue '%s' has at most %lld bytes", settings->name,
                          (long long)settings->body_bytes_max);
     }
-    if (queue->ready_count + queue->delayed_count >= settings->ready_max) {
+    bool is_full = queue->ready_count + queue->delayed_count >= settings->ready_max;
+    if (is_full && !submitting_takes_a_place(queues, order, queue)) {
         enum status status = error_set(error, STATUS_FULL, "QUEUE_FULL", "%lld submissions wait in queue '%s': it is full",
                                        (long long)settings->ready_max, settings->name);
         error->retry_after_ms = SUBMITTING_QUEUE_FULL_RETRY_MS;

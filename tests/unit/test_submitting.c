@@ -119,6 +119,32 @@ static void a_full_queue_refuses_with_a_retry_delay_and_takes_again_when_there_i
     assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
 }
 
+static void a_full_queue_takes_what_replaces_one_that_waits_in_it(void **state)
+{
+    struct queue_fixture *queue = *state;
+    static const uint8_t key[] = {1, 2, 3};
+    struct submit_order plain = submission_of("demo", "x");
+    struct submit_order keyed = submission_of("demo", "x");
+    struct submit_order elsewhere = submission_of("other", "x");
+    struct submit_receipt receipt = {0};
+    keyed.replace_key = key;
+    keyed.replace_key_length = sizeof key;
+    elsewhere.replace_key = key;
+    elsewhere.replace_key_length = sizeof key;
+    assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_OK);
+
+    assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_FULL);
+    assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_OK);
+    assert_int_equal(receipt.ready_count, 3);
+
+    /* One that waits in another queue makes no room in this one. */
+    assert_int_equal(lms_tries(queue, &elsewhere, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_FULL);
+}
+
 static void a_body_over_the_queues_limit_is_refused(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -325,6 +351,7 @@ int main(void)
         TEST(a_repeated_request_is_known_after_a_restart_and_within_one_batch),
         TEST(a_request_id_with_other_content_is_refused),
         TEST(a_full_queue_refuses_with_a_retry_delay_and_takes_again_when_there_is_room),
+        TEST(a_full_queue_takes_what_replaces_one_that_waits_in_it),
         TEST(a_body_over_the_queues_limit_is_refused),
         TEST(an_unknown_queue_is_not_found),
         TEST(a_stopping_service_takes_nothing),
