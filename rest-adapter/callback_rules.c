@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "rest-adapter/url.h"
 
 /* A block of addresses: the first bits of an address equal those of prefix. */
@@ -90,9 +91,14 @@ bool callback_rules_address_is_allowed(const struct sockaddr *address)
     return false;
 }
 
-/* A host that is an address in any spelling that connecting would understand (also "2130706433" and "0x7f.1"). */
-static bool host_is_allowed(const char *host)
+/* A host that is an address in any spelling that connecting would understand (also "2130706433" and "0x7f.1"), with the final
+ * dot that some resolvers take off. */
+static bool host_is_allowed(const char *name)
 {
+    char host[URL_HOST_BYTES_MAX + 1];
+    (void)text_copy(host, sizeof(host), name);
+    for (size_t length = strlen(host); length > 0 && host[length - 1] == '.'; length--)
+        host[length - 1] = '\0';
     struct in_addr ipv4;
     struct in6_addr ipv6;
     if (inet_aton(host, &ipv4))

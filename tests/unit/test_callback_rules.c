@@ -97,6 +97,7 @@ static void addresses_that_are_never_allowed_are_refused_in_every_spelling(void 
 {
     static const char *const hosts[] = {
         "169.254.169.254",
+        "169.254.169.254.",
         "169.254.0.1",
         "2852039166",
         "0xa9.0xfe.0xa9.0xfe",
