@@ -14,6 +14,7 @@ enum {
     FINISH_STALL_MS_DEFAULT = 30000,
     HANDSHAKE_TIMEOUT_MS = 10000,
     LINGER_MS = 50,            /* for the tails of replies before connections are closed */
+    LATE_CALLS_MS = 2000,      /* for calls that came while connections were closed to be told UNAVAILABLE */
     IDLE_CONNECTIONS_MS = 100, /* for idle clients to take their leave before they are cut */
 };
 
@@ -224,7 +225,7 @@ static void start(struct rpc_server *server, const struct rpc_method *methods, v
     add_acceptors(server, NULL, NULL);
 }
 
-static void shut_down(struct rpc_server *server);
+static void shut_down(struct rpc_server *server, bool is_drained);
 
 enum status rpc_server_create(struct rpc_loop *loop, const struct rpc_method *methods, const struct rpc_server_options *options,
                               struct rpc_server **out_server, struct error *error)
@@ -243,7 +244,7 @@ enum status rpc_server_create(struct rpc_loop *loop, const struct rpc_method *me
         start(server, methods, handles);
         *out_server = server;
     } else {
-        shut_down(server);
+        shut_down(server, true);
         rpc_server_destroy(server);
     }
     memory_free(handles);
@@ -340,14 +341,18 @@ static bool is_done(const struct rpc_server *server)
     return server->shut_down && server->calls_all == 0 && server->acceptors == 0;
 }
 
-/* Closes the connections; what is still running is canceled. */
-static void shut_down(struct rpc_server *server)
+/* Closes the connections; what is still running is canceled. is_drained: all that is running came after the grace. */
+static void shut_down(struct rpc_server *server, bool is_drained)
 {
     RPC_HAND_OVER(&server->on_shutdown);
     grpc_server_shutdown_and_notify(server->core, rpc_loop_queue(server->loop), &server->on_shutdown);
     pthread_mutex_lock(&server->lock);
     const int64_t until_ms = in_ms(IDLE_CONNECTIONS_MS);
     while (!server->shut_down && !server->aborted && wait_for_change(server, until_ms)) {
+    }
+    /* A call that came last of all is being refused by us; canceled, its client would not know that it may repeat it. */
+    const int64_t late_until_ms = in_ms(LATE_CALLS_MS);
+    while (is_drained && server->calls_accepted > 0 && !server->aborted && wait_for_change(server, late_until_ms)) {
     }
     const bool shut_down_alone = server->shut_down;
     pthread_mutex_unlock(&server->lock);
@@ -370,12 +375,13 @@ void rpc_server_stop(struct rpc_server *server, int64_t grace_ms)
     const int64_t grace_until_ms = in_ms(grace_ms);
     while (server->calls_accepted > 0 && !server->aborted && wait_for_change(server, grace_until_ms)) {
     }
+    const bool is_drained = server->calls_accepted == 0;
     /* A connection that is closed while the client still sends is reset, and the tail of the last reply with it. */
     const int64_t linger_until_ms = in_ms(LINGER_MS);
     while (!server->aborted && wait_for_change(server, linger_until_ms)) {
     }
     pthread_mutex_unlock(&server->lock);
-    shut_down(server);
+    shut_down(server, is_drained);
 }
 
 void rpc_server_destroy(struct rpc_server *server)
