@@ -138,9 +138,12 @@ static void a_full_queue_takes_what_replaces_one_that_waits_in_it(void **state)
     assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_FULL);
     assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_OK);
     assert_int_equal(receipt.ready_count, 3);
+    assert_int_equal(receipt.superseded_count, 1);
+    memory_free(receipt.superseded_ids);
 
     /* One that waits in another queue makes no room in this one. */
     assert_int_equal(lms_tries(queue, &elsewhere, &receipt), STATUS_OK);
+    memory_free(receipt.superseded_ids);
     assert_int_equal(lms_tries(queue, &plain, &receipt), STATUS_OK);
     assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_FULL);
 }
