@@ -178,10 +178,10 @@ static void *lease_main(void *argument)
         enum status status = lease(courier, places, &error);
         if (status == STATUS_OK) {
             (void)log_once_leave(&courier->refused);
-            retry_pause_reset(&courier->pause);
+            backoff_reset(&courier->pause);
         } else {
             note_refusal(courier, status, &error);
-            not_before_ms = clock_now_ms(clock_system()) + retry_pause_next_ms(&courier->pause);
+            not_before_ms = clock_now_ms(clock_system()) + backoff_next_ms(&courier->pause);
         }
     }
     return NULL;
@@ -219,7 +219,9 @@ enum status courier_create(const struct config *config, struct core_client *core
     struct courier *courier = MEMORY_NEW(struct courier);
     courier->config = config;
     courier->core = core;
-    courier->pause = (struct retry_pause){.first_ms = COURIER_PAUSE_MS, .longest_ms = COURIER_PAUSE_MS_MAX};
+    uint64_t seed = 0;
+    secret_random(&seed, sizeof(seed));
+    backoff_init(&courier->pause, COURIER_PAUSE_MS, COURIER_PAUSE_MS_MAX, seed);
     atomic_init(&courier->references, 1);
     list_init(&courier->held);
     lms_health_init(&courier->health);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/backoff.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -20,7 +21,6 @@
 #include "rest-adapter/courier_reports.h"
 #include "rest-adapter/http_post.h"
 #include "rest-adapter/lms_health.h"
-#include "rest-adapter/retry_pause.h"
 #include "xqueue/v1/deliveries.pb-c.h"
 
 enum { COURIER_NAME_MAX = 129 }; /* the contract's bound and a NUL */
@@ -45,7 +45,7 @@ struct courier {
     pthread_t thread;
     _Atomic int references; /* the owner, and calls whose answer may come after the owner has gone */
     struct log_once refused;
-    struct retry_pause pause; /* lease thread only */
+    struct backoff pause; /* lease thread only */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* guarded by lock */

@@ -4,10 +4,11 @@
 #include <assert.h>
 #include <pthread.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/memory.h"
-#include "rest-adapter/retry_pause.h"
+#include "base/secret.h"
 #include "xqueue/v1/deliveries.pb-c.h"
 
 static const struct rpc_client_method acknowledge_method = {"/xqueue.v1.Deliveries/Acknowledge",
@@ -35,7 +36,7 @@ struct courier_reports {
     struct list waiting;
     size_t on_their_way;
     size_t retrying;
-    struct retry_pause pause;
+    struct backoff pause;
     int64_t retry_at_ms;
     bool stopping;
 };
@@ -68,7 +69,7 @@ static void keep(struct entry *entry, enum status status)
     if (status == STATUS_UNAUTHENTICATED && !entry->retrying)
         reports->retry_at_ms = now_ms;
     else if (reports->retry_at_ms <= now_ms)
-        reports->retry_at_ms = now_ms + retry_pause_next_ms(&reports->pause);
+        reports->retry_at_ms = now_ms + backoff_next_ms(&reports->pause);
     if (!entry->retrying)
         reports->retrying++;
     entry->retrying = true;
@@ -99,7 +100,7 @@ static void on_answer(struct entry *entry, enum status status, const struct erro
         else
             status = STATUS_CANCELED;
     } else {
-        retry_pause_reset(&reports->pause);
+        backoff_reset(&reports->pause);
         reports->retry_at_ms = 0;
         pthread_cond_broadcast(&reports->changed);
     }
@@ -202,7 +203,9 @@ struct courier_reports *courier_reports_create(struct core_client *core, courier
     reports->core = core;
     reports->on_end = on_end;
     reports->context = context;
-    reports->pause = (struct retry_pause){.first_ms = COURIER_REPORT_PAUSE_MS, .longest_ms = COURIER_REPORT_PAUSE_MS_MAX};
+    uint64_t seed = 0;
+    secret_random(&seed, sizeof(seed));
+    backoff_init(&reports->pause, COURIER_REPORT_PAUSE_MS, COURIER_REPORT_PAUSE_MS_MAX, seed);
     list_init(&reports->waiting);
     pthread_mutex_init(&reports->lock, NULL);
     clock_condition_init(&reports->changed);

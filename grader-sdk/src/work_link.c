@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "grader-sdk/src/work_link_internal.h"
 
+enum { BACKOFF_FIRST_MS_DEFAULT = 100, BACKOFF_LONGEST_MS_DEFAULT = 15000 };
+
 #define REASON_REPLACED "SESSION_REPLACED"
 
 static const struct rpc_client_method work_method = {.path = "/xqueue.v1.Graders/Work",

@@ -8,7 +8,7 @@
 #ifndef GRADER_SDK_SRC_WORK_LINK_INTERNAL_H
 #define GRADER_SDK_SRC_WORK_LINK_INTERNAL_H
 
-#include "grader-sdk/src/backoff.h"
+#include "base/backoff.h"
 #include "grader-sdk/src/work_link.h"
 #include "grader-sdk/src/work_link_wire.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* links: xqueue_grader_core */
+/* links: xqueue_base */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "grader-sdk/src/backoff.h"
+#include "base/backoff.h"
 
 enum { FIRST_MS = 100, LONGEST_MS = 15000, TRIES = 200 };
 

@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/backoff.h"
 #include "base/memory.h"
 #include "rest-adapter/callback_body.h"
 #include "rest-adapter/lms_health.h"
-#include "rest-adapter/retry_pause.h"
 
 static void a_form_is_quoted_as_the_original_quotes(void **state)
 {
@@ -123,16 +123,17 @@ static void the_oldest_failing_lms_is_forgotten_beyond_the_limit(void **state)
 
 static void pauses_double_up_to_the_longest_and_start_again(void **state)
 {
-    struct retry_pause pause = {.first_ms = 100, .longest_ms = 700};
+    struct backoff pause;
     (void)state;
+    backoff_init(&pause, 100, 700, 1);
 
-    assert_in_range(retry_pause_next_ms(&pause), 50, 100);
-    assert_in_range(retry_pause_next_ms(&pause), 100, 200);
-    assert_in_range(retry_pause_next_ms(&pause), 200, 400);
+    assert_in_range(backoff_next_ms(&pause), 50, 100);
+    assert_in_range(backoff_next_ms(&pause), 100, 200);
+    assert_in_range(backoff_next_ms(&pause), 200, 400);
     for (int i = 0; i < 100; i++)
-        assert_in_range(retry_pause_next_ms(&pause), 350, 700);
-    retry_pause_reset(&pause);
-    assert_in_range(retry_pause_next_ms(&pause), 50, 100);
+        assert_in_range(backoff_next_ms(&pause), 350, 700);
+    backoff_reset(&pause);
+    assert_in_range(backoff_next_ms(&pause), 50, 100);
 }
 
 int main(void)

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long to wait before trying again: doubling from a first to a longest pause, each drawn at random from its upper half, so
- * that a thousand graders that lost the same service do not all come back in the same moment.
+ * that a thousand who lost the same service do not all come back in the same moment.
  *
  * Threading: pure; one backoff belongs to one thread.
  */
-#ifndef GRADER_SDK_SRC_BACKOFF_H
-#define GRADER_SDK_SRC_BACKOFF_H
+#ifndef BASE_BACKOFF_H
+#define BASE_BACKOFF_H
 
 #include <stdint.h>
-
-enum { BACKOFF_FIRST_MS_DEFAULT = 100, BACKOFF_LONGEST_MS_DEFAULT = 15000 };
 
 struct backoff {
     int64_t first_ms;

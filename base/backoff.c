@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "grader-sdk/src/backoff.h"
+#include "base/backoff.h"
 
 #include <assert.h>
 
