@@ -2,7 +2,7 @@
 #include "rest-adapter/callback_body.h"
 
 #include "base/text.h"
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 const char *callback_body_failure_message(void)
 {

@@ -10,8 +10,8 @@
 
 #include <stddef.h>
 
+#include "base/span.h"
 #include "base/status.h"
-#include "rest-adapter/span.h"
 
 #define CALLBACK_BODY_CONTENT_TYPE "application/x-www-form-urlencoded"
 

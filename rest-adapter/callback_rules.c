@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 /* A block of addresses: the first bits of an address equal those of prefix. */
 struct address_block {

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 #define COOKIE_SESSION "sessionid"
 #define COOKIE_CSRF    "csrftoken"

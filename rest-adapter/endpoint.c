@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/url.h"
 #include "rest-adapter/http_form.h"
-#include "rest-adapter/url.h"
 #include "xqueue/v1/sessions.pb-c.h"
 
 enum { LOCATION_BYTES_MAX = HTTP_REPLY_HEAD_BYTES_MAX, RETRY_TEXT_MAX = 24, SET_COOKIE_BYTES_MAX = 512 };

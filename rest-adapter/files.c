@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 #define PARTIAL ".part" /* ends the name of a file that is on its way in */
 

@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 #include "base/config.h"
+#include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "rest-adapter/form_reader.h"
-#include "rest-adapter/span.h"
 
 /* Path of a file's URL: this, the queue's name, "/" and the file's name. */
 #define FILES_PATH "/xqueue/files/"

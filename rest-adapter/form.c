@@ -3,9 +3,9 @@
 
 #include <assert.h>
 
+#include "base/ascii.h"
 #include "base/memory.h"
-#include "rest-adapter/ascii.h"
-#include "rest-adapter/utf8.h"
+#include "base/utf8.h"
 
 struct form_field {
     struct span name;  /* owned */

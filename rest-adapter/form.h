@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #include "base/secret.h"
+#include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 enum {
     FORM_NAME_BYTES_MAX =

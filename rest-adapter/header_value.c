@@ -3,7 +3,7 @@
 
 #include <strings.h>
 
-#include "rest-adapter/ascii.h"
+#include "base/ascii.h"
 
 static bool equal_ignoring_case(struct span span, const char *word)
 {

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
+#include "base/span.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 /* Is the part before the first ';' this type, whatever the case and the blanks around? Absent and empty values are no type. */
 bool header_value_is(struct span value, const char *type);

@@ -19,7 +19,7 @@
 
 #include "base/config.h"
 #include "base/status.h"
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 enum {
     HTTP_POST_WAITING_MAX = 1000,            /* posts that were started and are not running yet, over all origins */

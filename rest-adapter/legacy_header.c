@@ -3,11 +3,11 @@
 
 #include <math.h>
 
+#include "base/ascii.h"
 #include "base/memory.h"
+#include "base/python_json.h"
 #include "base/text.h"
-#include "rest-adapter/ascii.h"
 #include "rest-adapter/legacy_reply.h"
-#include "rest-adapter/python_json.h"
 
 enum {
     QUEUE_NAME_BYTES_MAX = 128, // the contract's bound of a queue's name

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "base/status.h"
-#include "rest-adapter/span.h"
 
 enum {
     LEGACY_HEADER_BYTES_MAX = 65536,      /* the contract's bound of a header */

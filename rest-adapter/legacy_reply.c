@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "rest-adapter/utf8.h"
+#include "base/utf8.h"
 
 // Return code and wording, byte for byte those of the original but for the last four.
 static const struct {

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 #define LEGACY_REPLY_CONTENT_TYPE "text/html; charset=utf-8"
 

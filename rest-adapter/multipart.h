@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/span.h"
 #include "base/status.h"
-#include "rest-adapter/span.h"
 
 enum {
     MULTIPART_BOUNDARY_BYTES_MAX = 200,

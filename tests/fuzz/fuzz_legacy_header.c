@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/python_json.h"
 #include "rest-adapter/legacy_header.h"
 #include "rest-adapter/legacy_reply.h"
-#include "rest-adapter/python_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/python_json.h"
 #include "rest-adapter/legacy_header.h"
-#include "rest-adapter/python_json.h"
 
 static void values_become_text_as_python_prints_them(void **state)
 {

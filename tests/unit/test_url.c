@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 static void origins_are_comparable_as_text(void **state)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counted bytes that somebody else owns; what the parsers and writers of the legacy formats pass around.
+ * Counted bytes that somebody else owns; what parsers and writers of outside formats pass around.
  *
  * Threading: pure.
  */
-#ifndef REST_ADAPTER_SPAN_H
-#define REST_ADAPTER_SPAN_H
+#ifndef BASE_SPAN_H
+#define BASE_SPAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

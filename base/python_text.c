@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rest-adapter/python_json.h"
-#include "rest-adapter/utf8.h"
+#include "base/python_json.h"
+#include "base/utf8.h"
 
 static void append_repr(struct text *out, const struct python_json *value);
 

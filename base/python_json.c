@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rest-adapter/python_json.h"
+#include "base/python_json.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/ascii.h"
 #include "base/memory.h"
-#include "rest-adapter/ascii.h"
-#include "rest-adapter/utf8.h"
+#include "base/utf8.h"
 
 struct parser {
     const char *at;

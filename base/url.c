@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rest-adapter/url.h"
+#include "base/url.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "rest-adapter/ascii.h"
+#include "base/ascii.h"
 
 struct url_parts {
     bool https;

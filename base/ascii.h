@@ -4,8 +4,8 @@
  *
  * Threading: pure.
  */
-#ifndef REST_ADAPTER_ASCII_H
-#define REST_ADAPTER_ASCII_H
+#ifndef BASE_ASCII_H
+#define BASE_ASCII_H
 
 #include <stdbool.h>
 

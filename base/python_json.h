@@ -6,14 +6,14 @@
  *
  * Threading: pure; a value is immutable once parsed.
  */
-#ifndef REST_ADAPTER_PYTHON_JSON_H
-#define REST_ADAPTER_PYTHON_JSON_H
+#ifndef BASE_PYTHON_JSON_H
+#define BASE_PYTHON_JSON_H
 
 #include <stddef.h>
 
+#include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 enum {
     PYTHON_JSON_BYTES_MAX = 1024 * 1024,

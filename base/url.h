@@ -5,14 +5,14 @@
  *
  * Threading: pure.
  */
-#ifndef REST_ADAPTER_URL_H
-#define REST_ADAPTER_URL_H
+#ifndef BASE_URL_H
+#define BASE_URL_H
 
 #include <stddef.h>
 
+#include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "rest-adapter/span.h"
 
 enum {
     URL_BYTES_MAX = 8192, /* the contract's bound of a callback URL */

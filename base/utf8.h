@@ -4,8 +4,8 @@
  *
  * Threading: pure.
  */
-#ifndef REST_ADAPTER_UTF8_H
-#define REST_ADAPTER_UTF8_H
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
