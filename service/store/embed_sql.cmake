@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Turns the SQL file INPUT into the C text store_schema_sql in OUTPUT.
+# Turns the SQL file INPUT into the C text NAME in OUTPUT.
 file(READ ${INPUT} hex HEX)
 string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
-file(WRITE ${OUTPUT} "#include \"service/store/store_internal.h\"\nconst char store_schema_sql[] = {\n${hex}0};\n")
+file(WRITE ${OUTPUT} "#include \"service/store/store_internal.h\"\nconst char ${NAME}[] = {\n${hex}0};\n")

@@ -271,6 +271,31 @@ enum status store_delete_expired_sessions(struct store *store, int64_t now_ms) S
 enum status store_visit_sessions(struct store *store, void (*visit)(void *context, const struct store_session *session),
                                  void *context) STATUS_CHECKED;
 
+/* Both of all sessions of one user, who may have none. */
+enum status store_delete_sessions_of_user(struct store *store, const char *user) STATUS_CHECKED;
+enum status store_renew_sessions_of_user(struct store *store, const char *user,
+                                         const uint8_t credential_digest[SECRET_DIGEST_BYTES]) STATUS_CHECKED;
+
+/* A user who is not one of the configuration. */
+struct store_user {
+    char name[STORE_USER_MAX];                /* 1 to 150 bytes; (fixed) */
+    char password_hash[SECRET_HASH_TEXT_MAX]; /* see secret_hash_is_valid; never empty */
+    unsigned roles;                           /* bits of enum config_role, at least one */
+    int64_t created_at_ms;                    /* (fixed) */
+};
+/* STATUS_EXISTS: there is one of that name; nothing was changed. */
+enum status store_insert_user(struct store *store, const struct store_user *user) STATUS_CHECKED;
+/* Password hash and roles. STATUS_NOT_FOUND. */
+enum status store_update_user(struct store *store, const struct store_user *user) STATUS_CHECKED;
+/* The user alone, not its sessions. STATUS_NOT_FOUND. */
+enum status store_delete_user(struct store *store, const char *name) STATUS_CHECKED;
+enum status store_find_user(struct store *store, const char *name,
+                            struct store_user *out_user) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+enum status store_count_users(struct store *store, int64_t *out_count) STATUS_CHECKED;
+/* Calls visit for each, by name. visit must not call the store. */
+enum status store_visit_users(struct store *store, void (*visit)(void *context, const struct store_user *user),
+                              void *context) STATUS_CHECKED;
+
 /* 16 random bytes made with the database: its name among databases, salt for derived digests. */
 void store_identity(const struct store *store, uint8_t out[16]);
 

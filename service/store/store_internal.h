@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 1,
+    STORE_SCHEMA_VERSION = 2,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -71,6 +71,14 @@ enum statement {
     STATEMENT_DELETE_SESSION,
     STATEMENT_DELETE_EXPIRED_SESSIONS,
     STATEMENT_VISIT_SESSIONS,
+    STATEMENT_DELETE_SESSIONS_OF_USER,
+    STATEMENT_RENEW_SESSIONS_OF_USER,
+    STATEMENT_INSERT_USER,
+    STATEMENT_UPDATE_USER,
+    STATEMENT_DELETE_USER,
+    STATEMENT_FIND_USER,
+    STATEMENT_COUNT_USERS,
+    STATEMENT_VISIT_USERS,
     STATEMENT_END
 };
 
@@ -87,8 +95,9 @@ struct store {
     char error_text[STORE_ERROR_TEXT_MAX];
 };
 
-/* schema.sql, embedded. */
+/* schema.sql and schema_2.sql, embedded. */
 extern const char store_schema_sql[];
+extern const char store_schema_2_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

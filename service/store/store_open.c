@@ -24,6 +24,7 @@ struct migration {
 };
 static const struct migration migrations[] = {
     {1, store_schema_sql},
+    {2, store_schema_2_sql},
 };
 
 static enum status system_failure(struct error *error, const char *what, const char *path)

@@ -28,6 +28,22 @@ enum status store_delete_expired_sessions(struct store *store, int64_t now_ms)
     return query_run(&query, NULL);
 }
 
+enum status store_delete_sessions_of_user(struct store *store, const char *user)
+{
+    struct query query = query_start(store, STATEMENT_DELETE_SESSIONS_OF_USER);
+    query_bind_text(&query, user);
+    return query_run(&query, NULL);
+}
+
+enum status store_renew_sessions_of_user(struct store *store, const char *user,
+                                         const uint8_t credential_digest[SECRET_DIGEST_BYTES])
+{
+    struct query query = query_start(store, STATEMENT_RENEW_SESSIONS_OF_USER);
+    query_bind_bytes(&query, credential_digest, SECRET_DIGEST_BYTES);
+    query_bind_text(&query, user);
+    return query_run(&query, NULL);
+}
+
 enum status store_visit_sessions(struct store *store, void (*visit)(void *context, const struct store_session *session),
                                  void *context)
 {

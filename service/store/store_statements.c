@@ -120,6 +120,16 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_DELETE_EXPIRED_SESSIONS] = "DELETE FROM login_session WHERE expires_at_ms <= ?1",
     [STATEMENT_VISIT_SESSIONS] = "SELECT token_digest, credential_digest, user, expires_at_ms FROM login_session"
                                  " ORDER BY expires_at_ms",
+    [STATEMENT_DELETE_SESSIONS_OF_USER] = "DELETE FROM login_session INDEXED BY login_session_user WHERE user = ?1",
+    [STATEMENT_RENEW_SESSIONS_OF_USER] =
+        "UPDATE login_session INDEXED BY login_session_user SET credential_digest = ?1 WHERE user = ?2",
+
+    [STATEMENT_INSERT_USER] = "INSERT INTO user (name, password_hash, roles, created_at_ms) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_UPDATE_USER] = "UPDATE user SET password_hash = ?1, roles = ?2 WHERE name = ?3",
+    [STATEMENT_DELETE_USER] = "DELETE FROM user WHERE name = ?1",
+    [STATEMENT_FIND_USER] = "SELECT name, password_hash, roles, created_at_ms FROM user WHERE name = ?1",
+    [STATEMENT_COUNT_USERS] = "SELECT count(*) FROM user",
+    [STATEMENT_VISIT_USERS] = "SELECT name, password_hash, roles, created_at_ms FROM user ORDER BY name",
 };
 
 const char *store_statement_sql(enum statement statement)

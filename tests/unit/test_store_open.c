@@ -165,7 +165,7 @@ static void a_newer_schema_is_refused(void **state)
     struct store_fixture *fixture = *state;
     struct error error;
     store_fixture_close(fixture);
-    run_outside(fixture, "PRAGMA user_version = 2");
+    run_outside(fixture, "PRAGMA user_version = 1000");
 
     enum status status = try_open(fixture, &error);
 

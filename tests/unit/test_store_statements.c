@@ -12,10 +12,10 @@
 #include "service/store/store_internal.h"
 #include "tests/support/store_fixture.h"
 
-/* Reads all rows, on purpose: at start-up. */
+/* Reads all rows, on purpose: at start-up, or of the few users. */
 static bool may_walk_all(enum statement statement)
 {
-    return statement == STATEMENT_VISIT_SESSIONS;
+    return statement == STATEMENT_VISIT_SESSIONS || statement == STATEMENT_VISIT_USERS || statement == STATEMENT_COUNT_USERS;
 }
 
 static void check_plan(sqlite3 *db, enum statement statement)
