@@ -132,8 +132,8 @@ static const struct config_key rest_keys[] = {
     NUMBER(form_fields_max, 1, 10000, 1000, "Fields of a form."),
     NUMBER(file_bytes_max, 1, 1073741824, 104857600, "All files of one submission."),
     NUMBER(header_bytes_max, 1024, 65536, 65536, "Of the field xqueue_header."),
-    TEXTS(trusted_proxies, 0, CONFIG_LIST_MAX, NULL, config_check_address,
-          "IP addresses of reverse proxies whose X-Real-IP is believed."),
+    TEXTS(trusted_proxies, 0, CONFIG_LIST_MAX, NULL, config_check_network,
+          "IP addresses of reverse proxies whose X-Real-IP is believed, and networks of such: '10.0.0.0/8', 'fd00::/8'."),
 };
 const struct config_section config_section_rest =
     SECTION("rest", rest_keys, "The REST interface of the original: the program xqueue-rest.");

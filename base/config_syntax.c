@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
+#include "base/address.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -140,11 +141,12 @@ const char *config_check_origin_pattern(const char *text)
     return is_host || is_origin(text) ? NULL : "is not an origin 'http[s]://HOST[:PORT]', a host or '*.DOMAIN'";
 }
 
-const char *config_check_address(const char *text)
+const char *config_check_network(const char *text)
 {
-    struct in6_addr parsed;
-    bool right = inet_pton(AF_INET, text, &parsed) == 1 || inet_pton(AF_INET6, text, &parsed) == 1;
-    return right ? NULL : "is not an IPv4 or IPv6 address";
+    struct address_network network;
+    if (address_network_parse(text, &network))
+        return NULL;
+    return "is not an IPv4 or IPv6 address, nor a network such as 10.0.0.0/8 or fd00::/8 (no bits set behind its length)";
 }
 
 const char *config_check_password_hash(const char *text)

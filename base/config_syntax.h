@@ -26,8 +26,8 @@ const char *config_check_origin(const char *text);
 /* An origin, a host name, or "*." and a host name. */
 const char *config_check_origin_pattern(const char *text);
 
-/* An IPv4 or IPv6 address. */
-const char *config_check_address(const char *text);
+/* An IPv4 or IPv6 address, or a network: "10.0.0.0/8". */
+const char *config_check_network(const char *text);
 
 /* What secret_password_matches understands. "" is right: none. */
 const char *config_check_password_hash(const char *text);

@@ -6,14 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "base/url.h"
-
-/* A block of addresses: the first bits of an address equal those of prefix. */
-struct address_block {
-    uint8_t prefix[16];
-    unsigned bits;
-};
 
 static const struct address_block refused_ipv4[] = {
     {{0}, 8},                   // this network
@@ -46,19 +41,10 @@ static const struct {
 
 #define COUNT(array_) (sizeof(array_) / sizeof((array_)[0]))
 
-static bool block_holds(const struct address_block *block, const uint8_t *address)
-{
-    size_t whole_bytes = block->bits / 8;
-    unsigned rest = block->bits % 8;
-    if (memcmp(block->prefix, address, whole_bytes) != 0)
-        return false;
-    return rest == 0 || (block->prefix[whole_bytes] >> (8 - rest)) == (address[whole_bytes] >> (8 - rest));
-}
-
 static bool is_in(const struct address_block *blocks, size_t count, const uint8_t *address)
 {
     for (size_t i = 0; i < count; i++) {
-        if (block_holds(&blocks[i], address))
+        if (address_block_holds(&blocks[i], address))
             return true;
     }
     return false;
@@ -76,7 +62,7 @@ static bool ipv6_is_allowed(const uint8_t *address)
     if (is_in(refused_ipv6, COUNT(refused_ipv6), address))
         return false;
     for (size_t i = 0; i < COUNT(embedding_blocks); i++) {
-        if (block_holds(&embedding_blocks[i].block, address))
+        if (address_block_holds(&embedding_blocks[i].block, address))
             return ipv4_is_allowed(address + embedding_blocks[i].ipv4_offset);
     }
     return true;

@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rest-adapter/endpoint.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "base/url.h"
+#include "rest-adapter/client_address.h"
 #include "rest-adapter/http_form.h"
 #include "xqueue/v1/sessions.pb-c.h"
 
 enum { LOCATION_BYTES_MAX = HTTP_REPLY_HEAD_BYTES_MAX, RETRY_TEXT_MAX = 24, SET_COOKIE_BYTES_MAX = 512 };
-
-static bool is_trusted_proxy(const struct config_rest *rest, const char *peer)
-{
-    for (size_t i = 0; i < rest->trusted_proxies.count; i++) {
-        if (strcmp(rest->trusted_proxies.items[i], peer) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_address(const char *text)
-{
-    struct in6_addr parsed;
-
-    return inet_pton(AF_INET, text, &parsed) == 1 || inet_pton(AF_INET6, text, &parsed) == 1;
-}
 
 /* Has it the form of a token? Anything else would not even pass as a header of the call. */
 static bool is_token(const char *text)
@@ -38,11 +21,8 @@ static bool is_token(const char *text)
 void endpoint_init(struct endpoint *endpoint, const struct adapter *adapter, const struct http_request *request,
                    struct http_reply *reply)
 {
-    const char *named = http_request_header(request, "X-Real-IP");
-    bool is_named = named != NULL && is_trusted_proxy(&adapter->config->rest, request->peer) && is_address(named);
-
     *endpoint = (struct endpoint){.adapter = adapter, .request = request, .reply = reply};
-    text_copy(endpoint->client, sizeof(endpoint->client), is_named ? named : request->peer);
+    client_address(&adapter->config->rest, request, endpoint->client);
     endpoint->cookie = cookie_find(span_of(http_request_header(request, "Cookie")), COOKIE_SESSION, endpoint->session);
     if (!is_token(endpoint->session)) {
         endpoint->session[0] = '\0';

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "base/address.h"
 #include "base/config.h"
 #include "rest-adapter/cookie.h"
 #include "rest-adapter/core_client.h"
@@ -30,8 +31,6 @@ struct adapter {
     struct files *files;
 };
 
-enum { ENDPOINT_PEER_MAX = 64 }; /* bytes of a client's address and a NUL */
-
 /* One request on its way through. */
 struct endpoint {
     const struct adapter *adapter;
@@ -39,7 +38,7 @@ struct endpoint {
     struct http_reply *reply;
     enum cookie_search cookie;                /* of the session */
     char session[COOKIE_VALUE_BYTES_MAX + 1]; /* the token, "" = none */
-    char client[ENDPOINT_PEER_MAX];           /* who asks: the peer, or what a trusted proxy says that it is */
+    char client[ADDRESS_TEXT_MAX];            /* who asks: the peer, or whom a trusted proxy names */
 };
 
 /* Looks at the cookies and at the peer. */

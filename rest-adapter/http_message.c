@@ -9,7 +9,12 @@
 
 const char *http_request_header(const struct http_request *request, const char *name)
 {
-    return request->header(request->connection, name);
+    return http_request_header_at(request, name, 0);
+}
+
+const char *http_request_header_at(const struct http_request *request, const char *name, size_t index)
+{
+    return request->header(request->connection, name, index);
 }
 
 int64_t http_request_read(const struct http_request *request, void *buffer, size_t capacity)

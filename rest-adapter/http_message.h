@@ -34,13 +34,15 @@ struct http_request {
     int port;             /* of ours, that it came to */
     int64_t body_bytes;   /* length of the body; 0 for a chunked one, which is never read, like the original */
     /* Called by the functions below; connection is theirs. */
-    const char *(*header)(void *connection, const char *name);
+    const char *(*header)(void *connection, const char *name, size_t index);
     int64_t (*read)(void *connection, void *buffer, size_t capacity);
     void *connection;
 };
 
 /* The value of the first header line of that name (any case), or NULL. */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* The value of the index-th of several header lines of that name, from 0. */
+const char *http_request_header_at(const struct http_request *request, const char *name, size_t index);
 
 /*
  * Reads the next bytes of the body, up to capacity (> 0) but possibly fewer. Returns how many; 0 at its end; -1 when the client

@@ -114,11 +114,17 @@ static int64_t exchange_read(void *connection, void *buffer, size_t capacity)
     return count;
 }
 
-static const char *exchange_header(void *connection, const char *name)
+static const char *exchange_header(void *connection, const char *name, size_t index)
 {
     const struct exchange *exchange = connection;
+    const struct mg_request_info *info = mg_get_request_info(exchange->connection);
 
-    return mg_get_header(exchange->connection, name);
+    for (int i = 0; i < info->num_headers; i++) {
+        if (mg_strcasecmp(info->http_headers[i].name, name) == 0 && index-- == 0) {
+            return info->http_headers[i].value;
+        }
+    }
+    return NULL;
 }
 
 /* ---- checks that civetweb leaves out ---- */

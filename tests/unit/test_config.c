@@ -305,6 +305,10 @@ static void urls_origins_and_addresses_are_checked(void **state)
     check_value("callbacks: {allow: ", "a.*.example", false);
     check_value("callbacks: {allow: ", "https://a/x", false);
     check_value("rest: {trusted_proxies: ", "10.0.0.1", true);
+    check_value("rest: {trusted_proxies: ", "10.0.0.0/8", true);
+    check_value("rest: {trusted_proxies: ", "fd00::/8", true);
+    check_value("rest: {trusted_proxies: ", "10.0.0.1/8", false);
+    check_value("rest: {trusted_proxies: ", "10.0.0.0/33", false);
     check_value("rest: {trusted_proxies: ", "10.0.0", false);
     check_value("rest: {trusted_proxies: ", "proxy", false);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -102,27 +103,53 @@ static void a_client_that_guesses_too_often_is_told_to_wait(void **state)
     scripted_core_answer(rig.core, "Login", NULL);
 }
 
-static void the_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names(void **state)
+/* Whose login it is for the core, when these header lines come. */
+static const char *peer_named_by(const char *lines)
 {
-    static char *proxies[] = {(char *)"127.0.0.1"};
     static const char form[] = "username=lms&password=right";
+    char extra[512];
     const Xqueue__V1__LoginRequest *request = NULL;
 
-    (void)state;
-    rest_rig_post_body(&rig, "/xqueue/login/", "X-Real-IP: 192.0.2.7\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-                       form, strlen(form));
+    (void)snprintf(extra, sizeof(extra), "%sContent-Type: application/x-www-form-urlencoded\r\n", lines);
+    rest_rig_post_body(&rig, "/xqueue/login/", extra, form, strlen(form));
     request = scripted_core_last(rig.core, "Login");
-    assert_string_equal(request->peer, "127.0.0.1");
+    return request->peer;
+}
 
+static void the_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names(void **state)
+{
+    static char *others[] = {(char *)"10.0.0.0/8", (char *)"::1"};
+    static char *proxies[] = {(char *)"10.0.0.0/8", (char *)"127.0.0.0/30"};
+
+    (void)state;
+    assert_string_equal(peer_named_by("X-Real-IP: 192.0.2.7\r\n"), "127.0.0.1");
+    rig.config.rest.trusted_proxies = (struct config_texts){.items = others, .count = 2};
+    assert_string_equal(peer_named_by("X-Real-IP: 192.0.2.7\r\n"), "127.0.0.1");
+
+    rig.config.rest.trusted_proxies = (struct config_texts){.items = proxies, .count = 2};
+    assert_string_equal(peer_named_by("X-Real-IP: 192.0.2.7\r\n"), "192.0.2.7");
+    assert_string_equal(peer_named_by("x-real-ip:  \t192.0.2.7 \r\n"), "192.0.2.7");
+    assert_string_equal(peer_named_by("X-Real-IP: [2001:DB8::0:7]\r\n"), "2001:db8::7");
+    assert_string_equal(peer_named_by("X-Real-IP: fe80::7%eth0\r\n"), "fe80::7");
+    assert_string_equal(peer_named_by("X-Real-IP: ::ffff:192.0.2.7\r\n"), "192.0.2.7");
+    rig.config.rest.trusted_proxies.count = 0;
+}
+
+static void what_a_trusted_proxy_names_badly_is_ignored(void **state)
+{
+    static const char *const bad[] = {"X-Real-IP: nonsense\r\n",
+                                      "X-Real-IP:\r\n",
+                                      "X-Real-IP: 192.0.2.7, 192.0.2.8\r\n",
+                                      "X-Real-IP: 192.0.2.7\r\nX-Real-IP: 192.0.2.7\r\n",
+                                      "X-Real-IP: 192.0.2.7\r\nX-Real-IP: nonsense\r\n",
+                                      ""};
+    static char *proxies[] = {(char *)"127.0.0.1"};
+
+    (void)state;
     rig.config.rest.trusted_proxies = (struct config_texts){.items = proxies, .count = 1};
-    rest_rig_post_body(&rig, "/xqueue/login/", "X-Real-IP: 192.0.2.7\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-                       form, strlen(form));
-    request = scripted_core_last(rig.core, "Login");
-    assert_string_equal(request->peer, "192.0.2.7");
-    rest_rig_post_body(&rig, "/xqueue/login/", "X-Real-IP: nonsense\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-                       form, strlen(form));
-    request = scripted_core_last(rig.core, "Login");
-    assert_string_equal(request->peer, "127.0.0.1");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_string_equal(peer_named_by(bad[i]), "127.0.0.1");
+    }
     rig.config.rest.trusted_proxies.count = 0;
 }
 
@@ -168,6 +195,7 @@ int main(void)
         cmocka_unit_test(missing_or_impossible_credentials_never_reach_the_core),
         cmocka_unit_test(a_client_that_guesses_too_often_is_told_to_wait),
         cmocka_unit_test(the_client_behind_a_trusted_proxy_is_the_one_that_the_proxy_names),
+        cmocka_unit_test(what_a_trusted_proxy_names_badly_is_ignored),
         cmocka_unit_test(an_adapter_that_may_not_log_in_blames_itself_not_the_client),
         cmocka_unit_test(logout_ends_the_session_and_deletes_the_cookie_only_if_one_came),
     };
