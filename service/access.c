@@ -2,6 +2,7 @@
 #include "service/access.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -9,22 +10,37 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+struct user {
+    char name[STORE_USER_MAX];
+    unsigned roles;
+    const struct config_user *configured; /* borrowed; NULL: of the store */
+    int64_t created_at_ms;
+    char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the configuration has the password itself */
+    int rounds;                               /* that checking the hash costs */
+    uint8_t credential[SECRET_DIGEST_BYTES];
+    struct list sessions; /* of struct open_session */
+    struct map_node by_name;
+};
+
 struct open_session {
     struct store_session stored;
-    const struct config_user *user; /* borrowed from the configuration */
+    struct user *user;
     struct map_node by_token;
+    struct list_node of_user;
 };
 
 struct access {
     const struct config *config; /* immutable */
     struct clock *clock;
-    uint8_t (*credential_digests)[SECRET_DIGEST_BYTES]; /* of each user; immutable */
-    char dummy_hash[SECRET_HASH_TEXT_MAX];              /* checked for users that do not exist; immutable */
 
     /* guarded by mutex */
     pthread_mutex_t mutex;
+    struct map users;    /* by name */
+    int rounds;          /* what any check of a password costs: as the most expensive one */
     struct map sessions; /* by token digest; in the order of their opening, so those that ran out stand first */
 };
+
+/* ---- users ---- */
 
 static int hash_rounds(const char *hash)
 {
@@ -39,29 +55,53 @@ static int hash_rounds(const char *hash)
     return text_to_int64(digits, 1, SECRET_ROUNDS_MAX, &number) == STATUS_OK ? (int)number : 0;
 }
 
-/* A password that nobody has, hashed as expensively as the most expensive user's. */
-static void access_make_dummy(struct access *access)
+void access_digest_hash(const char *password_hash, uint8_t out_credential[SECRET_DIGEST_BYTES])
 {
-    int rounds = ACCESS_PLAIN_ROUNDS;
-    for (size_t i = 0; i < access->config->user_count; i++) {
-        int users_rounds = hash_rounds(access->config->users[i].password_hash);
-        rounds = users_rounds > rounds ? users_rounds : rounds;
-    }
-    char token[SECRET_KEY_TEXT_MAX];
-    secret_token(token);
-    if (secret_password_hash(token, rounds, access->dummy_hash) != STATUS_OK) {
-        access->dummy_hash[0] = '\0';
-    }
-    memory_wipe(token, sizeof token);
+    secret_digest(password_hash, strlen(password_hash), out_credential);
 }
 
-static void access_digest_credential(const struct config_user *user, const uint8_t store_identity[16],
-                                     uint8_t out[SECRET_DIGEST_BYTES])
+/* mutex held, or nobody else there yet, as in all that follow. */
+static struct user *access_find_user(const struct access *access, const char *name)
 {
-    if (user->password[0] != '\0') {
-        secret_stretch(user->password, store_identity, 16, out);
+    struct map_node *node = map_find(&access->users, name, strlen(name));
+    return node ? MAP_OWNER(node, struct user, by_name) : NULL;
+}
+
+static struct user *access_add_user(struct access *access, const char *name)
+{
+    struct user *user = MEMORY_NEW(struct user);
+    text_copy(user->name, sizeof user->name, name);
+    list_init(&user->sessions);
+    map_put(&access->users, &user->by_name, user->name, strlen(user->name));
+    return user;
+}
+
+static void access_set_hash(struct user *user, const char *password_hash)
+{
+    text_copy(user->password_hash, sizeof user->password_hash, password_hash);
+    user->rounds = hash_rounds(password_hash);
+    access_digest_hash(password_hash, user->credential);
+}
+
+/* After any change of users or hashes. */
+static void access_update_rounds(struct access *access)
+{
+    access->rounds = ACCESS_PLAIN_ROUNDS;
+    for (struct map_node *node = map_first(&access->users); node; node = map_next(&access->users, node)) {
+        const struct user *user = MAP_OWNER(node, struct user, by_name);
+        access->rounds = user->rounds > access->rounds ? user->rounds : access->rounds;
+    }
+}
+
+static void access_add_configured(struct access *access, const struct config_user *configured, const uint8_t store_identity[16])
+{
+    struct user *user = access_add_user(access, configured->name);
+    user->configured = configured;
+    user->roles = configured->roles;
+    if (configured->password[0] != '\0') {
+        secret_stretch(configured->password, store_identity, 16, user->credential);
     } else {
-        secret_digest(user->password_hash, strlen(user->password_hash), out);
+        access_set_hash(user, configured->password_hash);
     }
 }
 
@@ -70,20 +110,37 @@ struct access *access_create(const struct config *config, struct clock *clock, c
     struct access *access = MEMORY_NEW(struct access);
     access->config = config;
     access->clock = clock;
-    access->credential_digests = memory_allocate_array(config->user_count, sizeof *access->credential_digests);
-    for (size_t i = 0; i < config->user_count; i++) {
-        access_digest_credential(&config->users[i], store_identity, access->credential_digests[i]);
-    }
-    access_make_dummy(access);
     pthread_mutex_init(&access->mutex, NULL);
+    map_init(&access->users);
     map_init(&access->sessions);
+    for (size_t i = 0; i < config->user_count; i++) {
+        access_add_configured(access, &config->users[i], store_identity);
+    }
+    access_update_rounds(access);
     return access;
 }
 
-static void access_forget(struct access *access, struct open_session *session)
+static void access_forget_session(struct access *access, struct open_session *session)
 {
     map_remove(&access->sessions, &session->by_token);
+    list_remove(&session->user->sessions, &session->of_user);
     memory_free(session);
+}
+
+static void access_end_sessions(struct access *access, struct user *user)
+{
+    struct list_node *node = NULL;
+    while ((node = list_first(&user->sessions)) != NULL) {
+        access_forget_session(access, LIST_OWNER(node, struct open_session, of_user));
+    }
+}
+
+static void access_forget_user(struct access *access, struct user *user)
+{
+    access_end_sessions(access, user);
+    map_remove(&access->users, &user->by_name);
+    memory_wipe(user->password_hash, sizeof user->password_hash);
+    memory_free(user);
 }
 
 void access_destroy(struct access *access)
@@ -92,21 +149,88 @@ void access_destroy(struct access *access)
         return;
     }
     struct map_node *node = NULL;
-    while ((node = map_first(&access->sessions)) != NULL) {
-        access_forget(access, MAP_OWNER(node, struct open_session, by_token));
+    while ((node = map_first(&access->users)) != NULL) {
+        access_forget_user(access, MAP_OWNER(node, struct user, by_name));
     }
+    map_finish(&access->users);
     map_finish(&access->sessions);
     pthread_mutex_destroy(&access->mutex);
-    memory_free(access->credential_digests);
     memory_free(access);
 }
 
-/* ---- sessions ---- */
-
-static const uint8_t *access_credential_digest(const struct access *access, const struct config_user *user)
+bool access_knows_user(struct access *access, const char *name)
 {
-    return access->credential_digests[user - access->config->users];
+    pthread_mutex_lock(&access->mutex);
+    bool is_known = access_find_user(access, name) != NULL;
+    pthread_mutex_unlock(&access->mutex);
+    return is_known;
 }
+
+bool access_is_configured(const struct access *access, const char *name)
+{
+    return config_find_user(access->config, name) != NULL;
+}
+
+static void access_put_unlocked(struct access *access, const struct store_user *stored, bool keep_sessions)
+{
+    struct user *user = access_find_user(access, stored->name);
+    if (user && user->configured) {
+        return;
+    }
+    user = user ? user : access_add_user(access, stored->name);
+    user->roles = stored->roles;
+    user->created_at_ms = stored->created_at_ms;
+    bool has_changed = strcmp(user->password_hash, stored->password_hash) != 0;
+    access_set_hash(user, stored->password_hash);
+    if (has_changed && !keep_sessions) {
+        access_end_sessions(access, user);
+    }
+}
+
+void access_put_user(struct access *access, const struct store_user *stored, bool keep_sessions)
+{
+    pthread_mutex_lock(&access->mutex);
+    access_put_unlocked(access, stored, keep_sessions);
+    access_update_rounds(access);
+    pthread_mutex_unlock(&access->mutex);
+}
+
+void access_remove_user(struct access *access, const char *name)
+{
+    pthread_mutex_lock(&access->mutex);
+    struct user *user = access_find_user(access, name);
+    if (user && !user->configured) {
+        access_forget_user(access, user);
+        access_update_rounds(access);
+    }
+    pthread_mutex_unlock(&access->mutex);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct access_user_view *)a)->name, ((const struct access_user_view *)b)->name);
+}
+
+size_t access_list_users(struct access *access, struct access_user_view **out_users)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&access->mutex);
+    struct access_user_view *views = memory_allocate_array(map_count(&access->users), sizeof *views);
+    for (struct map_node *node = map_first(&access->users); node; node = map_next(&access->users, node)) {
+        const struct user *user = MAP_OWNER(node, struct user, by_name);
+        struct access_user_view *view = &views[count++];
+        text_copy(view->name, sizeof view->name, user->name);
+        view->roles = user->roles;
+        view->configured = user->configured != NULL;
+        view->created_at_ms = user->created_at_ms;
+    }
+    pthread_mutex_unlock(&access->mutex);
+    qsort(views, count, sizeof *views, compare_names);
+    *out_users = views;
+    return count;
+}
+
+/* ---- sessions ---- */
 
 /* mutex held. */
 static struct open_session *access_find(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES])
@@ -124,24 +248,33 @@ static void access_forget_expired(struct access *access, int64_t now_ms)
         if (first->stored.expires_at_ms > now_ms) {
             return;
         }
-        access_forget(access, first);
+        access_forget_session(access, first);
     }
 }
 
-void access_open_session(struct access *access, const struct store_session *stored)
+/* mutex held. */
+static enum status access_open_unlocked(struct access *access, const struct store_session *stored, int64_t now_ms)
 {
-    const struct config_user *user = config_find_user(access->config, stored->user);
-    if (!user) {
-        return;
+    access_forget_expired(access, now_ms);
+    struct user *user = access_find_user(access, stored->user);
+    if (!user || memcmp(user->credential, stored->credential_digest, SECRET_DIGEST_BYTES) != 0) {
+        return STATUS_UNAUTHENTICATED;
     }
     struct open_session *session = MEMORY_NEW(struct open_session);
     session->stored = *stored;
     session->user = user;
+    list_append(&user->sessions, &session->of_user);
+    map_put(&access->sessions, &session->by_token, session->stored.token_digest, SECRET_DIGEST_BYTES);
+    return STATUS_OK;
+}
+
+enum status access_open_session(struct access *access, const struct store_session *stored)
+{
     int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
-    access_forget_expired(access, now_ms);
-    map_put(&access->sessions, &session->by_token, session->stored.token_digest, SECRET_DIGEST_BYTES);
+    enum status status = access_open_unlocked(access, stored, now_ms);
     pthread_mutex_unlock(&access->mutex);
+    return status;
 }
 
 void access_close_session(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES])
@@ -149,7 +282,7 @@ void access_close_session(struct access *access, const uint8_t token_digest[SECR
     pthread_mutex_lock(&access->mutex);
     struct open_session *session = access_find(access, token_digest);
     if (session) {
-        access_forget(access, session);
+        access_forget_session(access, session);
     }
     pthread_mutex_unlock(&access->mutex);
 }
@@ -161,18 +294,31 @@ struct session_sieve {
     size_t stale_count;
 };
 
+static void access_load_user(void *context, const struct store_user *user)
+{
+    access_put_unlocked(context, user, false);
+}
+
 static void access_sieve(void *context, const struct store_session *session)
 {
     struct session_sieve *sieve = context;
-    const struct config_user *user = config_find_user(sieve->access->config, session->user);
-    bool valid =
-        user && memcmp(access_credential_digest(sieve->access, user), session->credential_digest, SECRET_DIGEST_BYTES) == 0;
-    if (valid) {
-        access_open_session(sieve->access, session);
+    if (access_open_session(sieve->access, session) == STATUS_OK) {
         return;
     }
     sieve->stale = memory_resize(sieve->stale, (sieve->stale_count + 1) * sizeof *sieve->stale);
     memcpy(sieve->stale[sieve->stale_count++], session->token_digest, SECRET_DIGEST_BYTES);
+}
+
+static enum status access_load_sessions(struct store *store, struct session_sieve *sieve)
+{
+    enum status status = store_delete_expired_sessions(store, clock_now_ms(sieve->access->clock));
+    if (status == STATUS_OK) {
+        status = store_visit_sessions(store, access_sieve, sieve);
+    }
+    for (size_t i = 0; i < sieve->stale_count && status == STATUS_OK; i++) {
+        status = store_delete_session(store, sieve->stale[i]);
+    }
+    return status;
 }
 
 enum status access_load(struct access *access, struct store *store)
@@ -180,13 +326,11 @@ enum status access_load(struct access *access, struct store *store)
     struct session_sieve sieve = {.access = access};
     enum status status = store_begin(store);
     if (status == STATUS_OK) {
-        status = store_delete_expired_sessions(store, clock_now_ms(access->clock));
+        status = store_visit_users(store, access_load_user, access);
     }
+    access_update_rounds(access);
     if (status == STATUS_OK) {
-        status = store_visit_sessions(store, access_sieve, &sieve);
-    }
-    for (size_t i = 0; i < sieve.stale_count && status == STATUS_OK; i++) {
-        status = store_delete_session(store, sieve.stale[i]);
+        status = access_load_sessions(store, &sieve);
     }
     if (status == STATUS_OK) {
         status = store_commit(store);
@@ -201,13 +345,9 @@ enum status access_load(struct access *access, struct store *store)
     return status;
 }
 
-enum status access_make_session(struct access *access, const char *user_name, struct store_session *out_session,
-                                char out_token[SECRET_KEY_TEXT_MAX])
+enum status access_make_session(struct access *access, const char *user, const uint8_t credential[SECRET_DIGEST_BYTES],
+                                struct store_session *out_session, char out_token[SECRET_KEY_TEXT_MAX])
 {
-    const struct config_user *user = config_find_user(access->config, user_name);
-    if (!user) {
-        return STATUS_NOT_FOUND;
-    }
     int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
     if (map_count(&access->sessions) >= ACCESS_SESSIONS_MAX) {
@@ -223,8 +363,8 @@ enum status access_make_session(struct access *access, const char *user_name, st
     };
     secret_token(out_token);
     secret_digest(out_token, strlen(out_token), session.token_digest);
-    text_copy(session.user, sizeof session.user, user->name);
-    memcpy(session.credential_digest, access_credential_digest(access, user), SECRET_DIGEST_BYTES);
+    text_copy(session.user, sizeof session.user, user);
+    memcpy(session.credential_digest, credential, SECRET_DIGEST_BYTES);
     *out_session = session;
     return STATUS_OK;
 }
@@ -261,16 +401,37 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     return STATUS_OK;
 }
 
-bool access_password_matches(const struct access *access, const char *user_name, const char *password)
+/* The same time for everybody, whether he exists or not: what his own hash does not cost is spent in vain. */
+static void access_spend(const char *password, int rounds)
 {
-    const struct config_user *user = config_find_user(access->config, user_name);
-    if (user && user->password_hash[0] != '\0') {
-        return secret_password_matches(password, user->password_hash);
+    char in_vain[SECRET_HASH_TEXT_MAX];
+    if (rounds > 0 && secret_password_hash(password, rounds, in_vain) == STATUS_OK) {
+        memory_wipe(in_vain, sizeof in_vain);
     }
-    /* Without a hash of the user's own the time is spent all the same, so that it does not tell who exists. */
-    bool matches = secret_password_matches(password, access->dummy_hash);
-    if (user && user->password[0] != '\0') {
-        matches = text_equal_secret(user->password, strlen(user->password), password, strlen(password));
+}
+
+bool access_password_matches(struct access *access, const char *name, const char *password,
+                             uint8_t out_credential[SECRET_DIGEST_BYTES])
+{
+    struct user user = {.rounds = 0};
+    pthread_mutex_lock(&access->mutex);
+    int rounds = access->rounds;
+    const struct user *found = access_find_user(access, name);
+    if (found) {
+        user = *found; /* may change while the time passes */
     }
+    pthread_mutex_unlock(&access->mutex);
+    bool matches = false;
+    if (user.password_hash[0] != '\0') {
+        matches = secret_password_matches(password, user.password_hash);
+    } else if (user.configured) {
+        const char *right = user.configured->password;
+        matches = text_equal_secret(right, strlen(right), password, strlen(password));
+    }
+    access_spend(password, rounds - user.rounds);
+    if (matches) {
+        memcpy(out_credential, user.credential, SECRET_DIGEST_BYTES);
+    }
+    memory_wipe(&user, sizeof user);
     return matches;
 }

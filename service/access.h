@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may do what: users, their passwords and roles from the configuration, and the sessions that logins opened. Sessions live
- * in memory for the check at every call, and in the store to survive restarts; only digests of their tokens are kept anywhere.
+ * Who may do what: users with their passwords and roles, and the sessions that logins opened. Users are those of the
+ * configuration, which win, and those of the store, which can change while the service runs. Both users and sessions live in
+ * memory for the check at every call; what is to survive a restart is in the store before it comes here. Of tokens only digests
+ * are kept anywhere.
  *
- * Threading: any thread (locks the session table), except access_create, access_load and access_destroy.
+ * Threading: any thread (locks the tables), except access_create, access_load and access_destroy.
  */
 #ifndef SERVICE_ACCESS_H
 #define SERVICE_ACCESS_H
@@ -15,6 +17,7 @@
 
 enum {
     ACCESS_SESSIONS_MAX = 100000,
+    ACCESS_STORED_USERS_MAX = 10000,
     ACCESS_PLAIN_ROUNDS = 10000, /* what a wrong password costs when no user has a hash */
 };
 
@@ -32,8 +35,8 @@ struct identity {
 struct access *access_create(const struct config *config, struct clock *clock, const uint8_t store_identity[16]);
 void access_destroy(struct access *access); /* NULL is fine */
 
-/* Reads the sessions from the store; those of users that are gone or have another password now are deleted there. Before the
- * engine runs. */
+/* Reads users and sessions from the store; sessions of users that are gone or have another password now are deleted there.
+ * Before the engine runs. */
 enum status access_load(struct access *access, struct store *store) STATUS_CHECKED;
 
 /*
@@ -44,18 +47,53 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
                              struct error *error) STATUS_CHECKED;
 
 /*
- * Is this the user's password? Slow on purpose, equally slow for unknown users: not on an engine or loop thread.
+ * Is this the user's password? Slow on purpose, and equally slow for every user, also for one who does not exist: as many
+ * rounds as the most expensive hash has. Not on an engine or loop thread. out_credential: when true, names the password or hash
+ * that matched.
  */
-bool access_password_matches(const struct access *access, const char *user, const char *password);
+bool access_password_matches(struct access *access, const char *user, const char *password,
+                             uint8_t out_credential[SECRET_DIGEST_BYTES]);
 
-/* Makes a session for user (who exists) in out_session and its token in out_token. Not in force before access_open_session.
- * STATUS_FULL: ACCESS_SESSIONS_MAX. */
-enum status access_make_session(struct access *access, const char *user, struct store_session *out_session,
-                                char out_token[SECRET_KEY_TEXT_MAX]) STATUS_CHECKED;
+/*
+ * Makes a session for user, whose credential matched, in out_session and its token in out_token. Not in force before
+ * access_open_session. STATUS_FULL: ACCESS_SESSIONS_MAX.
+ */
+enum status access_make_session(struct access *access, const char *user, const uint8_t credential[SECRET_DIGEST_BYTES],
+                                struct store_session *out_session, char out_token[SECRET_KEY_TEXT_MAX]) STATUS_CHECKED;
 
-/* In force from now on: after it has been stored. Sessions that have run out are forgotten. */
-void access_open_session(struct access *access, const struct store_session *session);
+/*
+ * In force from now on: after it has been stored. Sessions that have run out are forgotten. STATUS_UNAUTHENTICATED: the user
+ * has been deleted or has another password by now.
+ */
+enum status access_open_session(struct access *access, const struct store_session *session) STATUS_CHECKED;
 /* Not in force any more: before or after it has been deleted from the store. */
 void access_close_session(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES]);
+
+/* ---- users ---- */
+
+/* The credential of a user who has that hash: what its sessions are made with. */
+void access_digest_hash(const char *password_hash, uint8_t out_credential[SECRET_DIGEST_BYTES]);
+
+/* Is there a user of that name? */
+bool access_knows_user(struct access *access, const char *user);
+/* Is it one of the configuration? */
+bool access_is_configured(const struct access *access, const char *user);
+
+/*
+ * A user of the store is new or was changed, and that has been stored: in force from now on. With another password than before
+ * its sessions end, unless keep_sessions. Nothing happens when the configuration has a user of that name.
+ */
+void access_put_user(struct access *access, const struct store_user *user, bool keep_sessions);
+/* A user of the store is gone; its sessions end. As access_put_user. */
+void access_remove_user(struct access *access, const char *user);
+
+struct access_user_view {
+    char name[STORE_USER_MAX];
+    unsigned roles; /* of enum config_role */
+    bool configured;
+    int64_t created_at_ms; /* 0 for those of the configuration */
+};
+/* All users by name. Free *out_users with memory_free. Returns how many. */
+size_t access_list_users(struct access *access, struct access_user_view **out_users);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 
 struct password_checker {
-    const struct access *access; /* immutable */
+    struct access *access; /* immutable */
     pthread_t thread;
 
     /* guarded by mutex */
@@ -29,6 +29,18 @@ static struct password_check *password_checker_next(struct password_checker *che
     return node ? LIST_OWNER(node, struct password_check, node) : NULL;
 }
 
+static bool password_checker_check(struct password_checker *checker, struct password_check *check)
+{
+    bool is_of_somebody_new = check->wants_hash && check->user[0] == '\0';
+    bool matches =
+        !is_of_somebody_new && access_password_matches(checker->access, check->user, check->password, check->credential);
+    if (check->wants_hash && !matches &&
+        secret_password_hash(check->password, SECRET_ROUNDS_DEFAULT, check->hash) != STATUS_OK) {
+        check->hash[0] = '\0'; /* too long, which whoever asks has checked */
+    }
+    return matches;
+}
+
 static void *password_checker_main(void *argument)
 {
     struct password_checker *checker = argument;
@@ -36,14 +48,14 @@ static void *password_checker_main(void *argument)
     bool stopping = false;
     pthread_setname_np(pthread_self(), "passwords");
     while ((check = password_checker_next(checker, &stopping)) != NULL) {
-        bool matches = !stopping && access_password_matches(checker->access, check->user, check->password);
+        bool matches = !stopping && password_checker_check(checker, check);
         memory_wipe(check->password, sizeof check->password);
         check->on_checked(check, matches);
     }
     return NULL;
 }
 
-struct password_checker *password_checker_create(const struct access *access)
+struct password_checker *password_checker_create(struct access *access)
 {
     struct password_checker *checker = MEMORY_NEW(struct password_checker);
     checker->access = access;

@@ -44,6 +44,15 @@ static void login_busy(struct login *login, const char *text)
     login_fail(login, status, &error);
 }
 
+static void login_refuse(struct login *login)
+{
+    struct error error;
+    enum status status = error_set(&error, STATUS_UNAUTHENTICATED, "WRONG_CREDENTIALS", "wrong user name or password");
+    log_event(LOG_WARN, "login_refused", LOG_TEXT("user", login->check.user),
+              LOG_TEXT("peer", rpc_server_call_peer(login->call)));
+    login_fail(login, status, &error);
+}
+
 static enum engine_step login_run(struct engine_command *command, struct queues *queues)
 {
     struct login *login = LIST_OWNER(command, struct login, command);
@@ -62,7 +71,10 @@ static void login_done(struct engine_command *command, enum status committed, co
         login_fail(login, committed != STATUS_OK ? committed : login->stored, error);
         return;
     }
-    access_open_session(service->access, &login->session);
+    if (access_open_session(service->access, &login->session) != STATUS_OK) {
+        login_refuse(login); /* changed while the password was being checked */
+        return;
+    }
     Xqueue__V1__LoginResponse reply = XQUEUE__V1__LOGIN_RESPONSE__INIT;
     reply.token = login->token;
     reply.expires_in_ms = login->session.expires_at_ms - clock_now_ms(service->clock);
@@ -75,14 +87,10 @@ static void login_on_checked(struct password_check *check, bool matches)
     struct login *login = LIST_OWNER(check, struct login, check);
     struct service *service = method_service(login->call);
     if (!matches) {
-        struct error error;
-        enum status status = error_set(&error, STATUS_UNAUTHENTICATED, "WRONG_CREDENTIALS", "wrong user name or password");
-        log_event(LOG_WARN, "login_refused", LOG_TEXT("user", check->user),
-                  LOG_TEXT("peer", rpc_server_call_peer(login->call)));
-        login_fail(login, status, &error);
+        login_refuse(login);
         return;
     }
-    if (access_make_session(service->access, check->user, &login->session, login->token) != STATUS_OK) {
+    if (access_make_session(service->access, check->user, check->credential, &login->session, login->token) != STATUS_OK) {
         login_busy(login, "too many sessions are open");
         return;
     }

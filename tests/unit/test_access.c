@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -69,11 +70,26 @@ static int tear_down(void **state)
     return 0;
 }
 
+static bool matches(struct fixture *fixture, const char *user, const char *password)
+{
+    uint8_t credential[SECRET_DIGEST_BYTES];
+    return access_password_matches(fixture->access, user, password, credential);
+}
+
+/* Of a user whose password is "secret". */
+static void make_session(struct fixture *fixture, const char *user, struct store_session *session,
+                         char token[SECRET_KEY_TEXT_MAX])
+{
+    uint8_t credential[SECRET_DIGEST_BYTES];
+    assert_true(access_password_matches(fixture->access, user, "secret", credential));
+    assert_int_equal(access_make_session(fixture->access, user, credential, session, token), STATUS_OK);
+}
+
 static void open_session(struct fixture *fixture, const char *user, char token[SECRET_KEY_TEXT_MAX])
 {
     struct store_session session;
-    assert_int_equal(access_make_session(fixture->access, user, &session, token), STATUS_OK);
-    access_open_session(fixture->access, &session);
+    make_session(fixture, user, &session, token);
+    assert_int_equal(access_open_session(fixture->access, &session), STATUS_OK);
 }
 
 static enum status authorise(struct fixture *fixture, const char *token, unsigned roles)
@@ -87,11 +103,11 @@ static void only_the_right_password_of_a_user_matches(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_true(access_password_matches(fixture->access, "lms", "secret"));
-    assert_false(access_password_matches(fixture->access, "lms", "secret2"));
-    assert_false(access_password_matches(fixture->access, "lms", ""));
-    assert_false(access_password_matches(fixture->access, "nobody", "secret"));
-    assert_false(access_password_matches(fixture->access, "nobody", ""));
+    assert_true(matches(fixture, "lms", "secret"));
+    assert_false(matches(fixture, "lms", "secret2"));
+    assert_false(matches(fixture, "lms", ""));
+    assert_false(matches(fixture, "nobody", "secret"));
+    assert_false(matches(fixture, "nobody", ""));
 }
 
 static void a_password_given_as_such_matches_too(void **state)
@@ -102,10 +118,12 @@ static void a_password_given_as_such_matches_too(void **state)
     memory_free(user->password);
     user->password_hash = memory_copy_text("");
     user->password = memory_copy_text("plain");
+    access_destroy(fixture->access);
+    fixture->access = access_create(fixture->config, fake_clock_base(fixture->clock), identity_of_store);
 
-    assert_true(access_password_matches(fixture->access, "lms", "plain"));
-    assert_false(access_password_matches(fixture->access, "lms", "secret"));
-    assert_false(access_password_matches(fixture->access, "lms", ""));
+    assert_true(matches(fixture, "lms", "plain"));
+    assert_false(matches(fixture, "lms", "secret"));
+    assert_false(matches(fixture, "lms", ""));
 }
 
 static void a_session_is_in_force_only_after_it_has_been_opened(void **state)
@@ -113,12 +131,12 @@ static void a_session_is_in_force_only_after_it_has_been_opened(void **state)
     struct fixture *fixture = *state;
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
-    assert_int_equal(access_make_session(fixture->access, "lms", &session, token), STATUS_OK);
+    make_session(fixture, "lms", &session, token);
     assert_int_equal(strlen(token), 32);
     assert_int_equal(session.expires_at_ms, START_MS + 60000);
 
     assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_UNAUTHENTICATED);
-    access_open_session(fixture->access, &session);
+    assert_int_equal(access_open_session(fixture->access, &session), STATUS_OK);
     assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
     access_close_session(fixture->access, session.token_digest);
     access_close_session(fixture->access, session.token_digest);
@@ -164,8 +182,11 @@ static void nobody_gets_a_session_who_does_not_exist(void **state)
     struct fixture *fixture = *state;
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
+    make_session(fixture, "lms", &session, token);
+    snprintf(session.user, sizeof session.user, "nobody");
 
-    assert_int_equal(access_make_session(fixture->access, "nobody", &session, token), STATUS_NOT_FOUND);
+    assert_int_equal(access_open_session(fixture->access, &session), STATUS_UNAUTHENTICATED);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_UNAUTHENTICATED);
 }
 
 /* As many sessions as there may be. */
@@ -173,11 +194,11 @@ static void fill(struct fixture *fixture)
 {
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
-    assert_int_equal(access_make_session(fixture->access, "lms", &session, token), STATUS_OK);
+    make_session(fixture, "lms", &session, token);
     for (uint32_t at = 0; at < ACCESS_SESSIONS_MAX; at++) {
         memset(session.token_digest, 0, sizeof session.token_digest);
         memcpy(session.token_digest, &at, sizeof at);
-        access_open_session(fixture->access, &session);
+        assert_int_equal(access_open_session(fixture->access, &session), STATUS_OK);
     }
 }
 
@@ -186,12 +207,13 @@ static void a_full_table_refuses_until_sessions_have_run_out(void **state)
     struct fixture *fixture = *state;
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
+    uint8_t credential[SECRET_DIGEST_BYTES] = {0};
     fill(fixture);
-    assert_int_equal(access_make_session(fixture->access, "lms", &session, token), STATUS_FULL);
+    assert_int_equal(access_make_session(fixture->access, "lms", credential, &session, token), STATUS_FULL);
 
     fake_clock_advance(fixture->clock, 60000);
 
-    assert_int_equal(access_make_session(fixture->access, "lms", &session, token), STATUS_OK);
+    assert_int_equal(access_make_session(fixture->access, "lms", credential, &session, token), STATUS_OK);
 }
 
 static void a_load_keeps_sessions_and_deletes_those_that_mean_nothing_any_more(void **state)
@@ -203,7 +225,7 @@ static void a_load_keeps_sessions_and_deletes_those_that_mean_nothing_any_more(v
     store_fixture_setup(&store_state);
     struct store_fixture *store = store_state;
     for (size_t at = 0; at < 4; at++)
-        assert_int_equal(access_make_session(fixture->access, "lms", &sessions[at], tokens[at]), STATUS_OK);
+        make_session(fixture, "lms", &sessions[at], tokens[at]);
     sessions[1].credential_digest[0] ^= 1;
     snprintf(sessions[2].user, sizeof sessions[2].user, "gone");
     sessions[3].expires_at_ms = START_MS;
@@ -226,6 +248,196 @@ static void a_load_keeps_sessions_and_deletes_those_that_mean_nothing_any_more(v
     store_fixture_teardown(&store_state);
 }
 
+/* ---- users of the store ---- */
+
+static struct store_user make_user(const char *name, const char *password, int rounds)
+{
+    struct store_user user = {.roles = CONFIG_ROLE_SUBMIT, .created_at_ms = 77};
+    snprintf(user.name, sizeof user.name, "%s", name);
+    assert_int_equal(secret_password_hash(password, rounds, user.password_hash), STATUS_OK);
+    return user;
+}
+
+static void a_stored_user_is_in_force_until_it_is_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("new", "secret", 1);
+    char token[SECRET_KEY_TEXT_MAX];
+    assert_false(matches(fixture, "new", "secret"));
+    assert_false(access_knows_user(fixture->access, "new"));
+
+    access_put_user(fixture->access, &user, false);
+    assert_true(access_knows_user(fixture->access, "new"));
+    assert_false(matches(fixture, "new", "secret2"));
+    open_session(fixture, "new", token);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_ADMIN), STATUS_DENIED);
+    access_remove_user(fixture->access, "new");
+    access_remove_user(fixture->access, "new");
+
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_UNAUTHENTICATED);
+    assert_false(matches(fixture, "new", "secret"));
+    assert_false(access_knows_user(fixture->access, "new"));
+}
+
+static void other_roles_hold_from_the_next_call_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("new", "secret", 1);
+    char token[SECRET_KEY_TEXT_MAX];
+    access_put_user(fixture->access, &user, false);
+    open_session(fixture, "new", token);
+
+    user.roles = CONFIG_ROLE_ADMIN;
+    access_put_user(fixture->access, &user, false);
+
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_DENIED);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_ADMIN), STATUS_OK);
+}
+
+static void another_password_ends_the_sessions_of_that_user(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("new", "secret", 1);
+    struct store_user other = make_user("old", "secret", 1);
+    char token[SECRET_KEY_TEXT_MAX];
+    char others_token[SECRET_KEY_TEXT_MAX];
+    access_put_user(fixture->access, &user, false);
+    access_put_user(fixture->access, &other, false);
+    open_session(fixture, "new", token);
+    open_session(fixture, "old", others_token);
+
+    access_put_user(fixture->access, &user, false);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+    user = make_user("new", "secret2", 1);
+    access_put_user(fixture->access, &user, true);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+    assert_true(matches(fixture, "new", "secret2"));
+    user = make_user("new", "secret3", 1);
+    access_put_user(fixture->access, &user, false);
+
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_UNAUTHENTICATED);
+    assert_int_equal(authorise(fixture, others_token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+}
+
+static void a_login_that_a_change_overtakes_opens_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("new", "secret", 1);
+    struct store_session session;
+    char token[SECRET_KEY_TEXT_MAX];
+    access_put_user(fixture->access, &user, false);
+    make_session(fixture, "new", &session, token);
+
+    user = make_user("new", "secret2", 1);
+    access_put_user(fixture->access, &user, true);
+
+    assert_int_equal(access_open_session(fixture->access, &session), STATUS_UNAUTHENTICATED);
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_UNAUTHENTICATED);
+}
+
+static void users_of_the_configuration_win(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("lms", "other", 1);
+    user.roles = CONFIG_ROLE_ADMIN;
+    char token[SECRET_KEY_TEXT_MAX];
+    open_session(fixture, "lms", token);
+
+    access_put_user(fixture->access, &user, false);
+    access_remove_user(fixture->access, "lms");
+
+    assert_true(access_is_configured(fixture->access, "lms"));
+    assert_false(access_is_configured(fixture->access, "new"));
+    assert_true(matches(fixture, "lms", "secret"));
+    assert_false(matches(fixture, "lms", "other"));
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+}
+
+static void users_are_listed_by_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("casual", "secret", 1);
+    access_put_user(fixture->access, &user, false);
+    struct access_user_view *users = NULL;
+
+    size_t count = access_list_users(fixture->access, &users);
+
+    assert_int_equal(count, 3);
+    assert_string_equal(users[0].name, "both");
+    assert_true(users[0].configured);
+    assert_int_equal(users[0].roles, CONFIG_ROLE_SUBMIT | CONFIG_ROLE_ADMIN);
+    assert_string_equal(users[1].name, "casual");
+    assert_false(users[1].configured);
+    assert_int_equal(users[1].roles, CONFIG_ROLE_SUBMIT);
+    assert_int_equal(users[1].created_at_ms, 77);
+    assert_string_equal(users[2].name, "lms");
+    memory_free(users);
+}
+
+/* Processor time of this thread, in microseconds: the least of some tries. */
+static int64_t check_takes_us(struct fixture *fixture, const char *user)
+{
+    int64_t least_us = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        struct timespec from;
+        struct timespec to;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        (void)matches(fixture, user, "wrong");
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        int64_t us = (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
+        least_us = us < least_us ? us : least_us;
+    }
+    return least_us;
+}
+
+static void the_time_of_a_check_tells_nothing_of_the_user(void **state)
+{
+    enum { ROUNDS = 50000 };
+    struct fixture *fixture = *state;
+    struct store_user expensive = make_user("expensive", "secret", ROUNDS);
+    int64_t before_us = check_takes_us(fixture, "nobody");
+
+    access_put_user(fixture->access, &expensive, false);
+    int64_t expensive_us = check_takes_us(fixture, "expensive");
+    int64_t cheap_us = check_takes_us(fixture, "lms");
+    int64_t nobody_us = check_takes_us(fixture, "nobody");
+    access_remove_user(fixture->access, "expensive");
+
+    assert_true(expensive_us > 2 * before_us);
+    assert_true(cheap_us > expensive_us / 4 * 3 && cheap_us < expensive_us / 3 * 4);
+    assert_true(nobody_us > expensive_us / 4 * 3 && nobody_us < expensive_us / 3 * 4);
+    assert_true(check_takes_us(fixture, "nobody") < expensive_us / 2);
+}
+
+static void a_load_reads_users_and_their_sessions(void **state)
+{
+    struct fixture *fixture = *state;
+    void *store_state = NULL;
+    struct store_user user = make_user("new", "secret", 1);
+    struct store_user hidden = make_user("lms", "hidden", 1);
+    struct store_session session;
+    char token[SECRET_KEY_TEXT_MAX];
+    store_fixture_setup(&store_state);
+    struct store_fixture *store = store_state;
+    access_put_user(fixture->access, &user, false);
+    make_session(fixture, "new", &session, token);
+    access_remove_user(fixture->access, "new");
+    store_fixture_begin(store);
+    assert_int_equal(store_insert_user(store->store, &user), STATUS_OK);
+    assert_int_equal(store_insert_user(store->store, &hidden), STATUS_OK);
+    assert_int_equal(store_insert_session(store->store, &session), STATUS_OK);
+    store_fixture_commit(store);
+
+    assert_int_equal(access_load(fixture->access, store->store), STATUS_OK);
+
+    assert_int_equal(authorise(fixture, token, CONFIG_ROLE_SUBMIT), STATUS_OK);
+    assert_true(matches(fixture, "new", "secret"));
+    assert_true(matches(fixture, "lms", "secret"));
+    assert_false(matches(fixture, "lms", "hidden"));
+    store_fixture_teardown(&store_state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +450,14 @@ int main(void)
         TEST(nobody_gets_a_session_who_does_not_exist),
         TEST(a_full_table_refuses_until_sessions_have_run_out),
         TEST(a_load_keeps_sessions_and_deletes_those_that_mean_nothing_any_more),
+        TEST(a_stored_user_is_in_force_until_it_is_removed),
+        TEST(other_roles_hold_from_the_next_call_on),
+        TEST(another_password_ends_the_sessions_of_that_user),
+        TEST(a_login_that_a_change_overtakes_opens_nothing),
+        TEST(users_of_the_configuration_win),
+        TEST(users_are_listed_by_name),
+        TEST(the_time_of_a_check_tells_nothing_of_the_user),
+        TEST(a_load_reads_users_and_their_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

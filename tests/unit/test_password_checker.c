@@ -86,14 +86,26 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum status ask(struct world *world, struct asked *asked, const char *user, const char *password)
+struct question {
+    const char *user;
+    const char *password;
+    bool wants_hash;
+};
+
+static enum status ask_for(struct world *world, struct asked *asked, struct question question)
 {
     memset(asked, 0, sizeof *asked);
     asked->world = world;
     asked->check.on_checked = on_checked;
-    text_copy(asked->check.user, sizeof asked->check.user, user);
-    text_copy(asked->check.password, sizeof asked->check.password, password);
+    asked->check.wants_hash = question.wants_hash;
+    text_copy(asked->check.user, sizeof asked->check.user, question.user);
+    text_copy(asked->check.password, sizeof asked->check.password, question.password);
     return password_checker_submit(world->checker, &asked->check);
+}
+
+static enum status ask(struct world *world, struct asked *asked, const char *user, const char *password)
+{
+    return ask_for(world, asked, (struct question){user, password, false});
 }
 
 static void await(struct world *world, int answered)
@@ -166,6 +178,28 @@ static void who_waits_at_the_end_is_answered_no(void **state)
         assert_true(asked[at].wiped);
 }
 
+static void whoever_wants_a_hash_gets_one_unless_the_password_is_the_users_already(void **state)
+{
+    struct world *world = *state;
+    struct asked asked[3];
+    static const char *const users[] = {"lms", "lms", ""};
+    static const char *const passwords[] = {"secret", "new", "new"};
+    char beginning[64];
+    snprintf(beginning, sizeof beginning, "pbkdf2_sha256$%d$", SECRET_ROUNDS_DEFAULT);
+    for (size_t at = 0; at < 3; at++)
+        assert_int_equal(ask_for(world, &asked[at], (struct question){users[at], passwords[at], true}), STATUS_OK);
+    await(world, 3);
+
+    assert_true(asked[0].matches);
+    assert_string_equal(asked[0].check.hash, "");
+    for (size_t at = 1; at < 3; at++) {
+        assert_false(asked[at].matches);
+        assert_true(asked[at].wiped);
+        assert_memory_equal(asked[at].check.hash, beginning, strlen(beginning));
+        assert_true(secret_password_matches("new", asked[at].check.hash));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +207,7 @@ int main(void)
         TEST(checks_are_answered_in_order_and_passwords_are_wiped),
         TEST(no_more_than_the_bound_may_wait),
         TEST(who_waits_at_the_end_is_answered_no),
+        TEST(whoever_wants_a_hash_gets_one_unless_the_password_is_the_users_already),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
