@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include "base/log.h"
@@ -81,6 +82,12 @@ void secret_token(char out[SECRET_KEY_TEXT_MAX])
 void secret_digest(const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES])
 {
     require(EVP_Digest(length ? bytes : "", length, out, NULL, EVP_sha256(), NULL), "EVP_Digest");
+}
+
+void secret_sign(const void *key, size_t key_length, const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES])
+{
+    assert(key_length > 0 && key_length <= INT_MAX);
+    require(HMAC(EVP_sha256(), key, (int)key_length, length ? bytes : "", length, out, NULL) != NULL, "HMAC");
 }
 
 struct secret_digest_stream {

@@ -34,7 +34,11 @@ void secret_random(void *out, size_t length);
 
 void secret_digest(const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES]);
 
-/* The same of bytes that come piece by piece. finish writes the digest and frees the stream; destroy frees an unfinished one.
+/* HMAC-SHA256 of bytes. Compare with text_equal_secret. */
+void secret_sign(const void *key, size_t key_length, const void *bytes, size_t length, uint8_t out[SECRET_DIGEST_BYTES]);
+
+/* secret_digest of bytes that come piece by piece. finish writes the digest and frees the stream; destroy frees an unfinished
+ * one.
  */
 struct secret_digest_stream;
 struct secret_digest_stream *secret_digest_stream_create(void);

@@ -53,6 +53,18 @@ static void a_digest_is_sha256(void **state)
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void a_signature_is_hmac_sha256(void **state)
+{
+    static const char bytes[] = "what do ya want for nothing?"; // RFC 4231, test case 2
+    uint8_t signature[SECRET_DIGEST_BYTES];
+    char hex[2 * sizeof signature + 1];
+
+    (void)state;
+    secret_sign("Jefe", 4, bytes, strlen(bytes), signature);
+    text_hex(hex, signature, sizeof signature);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 static void a_digest_of_pieces_is_that_of_the_whole(void **state)
 {
     (void)state;
@@ -172,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_tokens_have_their_alphabet_and_differ),
         cmocka_unit_test(a_digest_is_sha256),
+        cmocka_unit_test(a_signature_is_hmac_sha256),
         cmocka_unit_test(a_digest_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(a_stretched_password_is_pbkdf2),
         cmocka_unit_test(hashes_of_django_are_understood),
