@@ -3,8 +3,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/utf8.h"
+
+enum { NUMBER_SUFFIX_MAX = 16 }; // " (100)" and a NUL
 
 // Return code and wording, byte for byte those of the original but for the last four.
 static const struct {
@@ -128,25 +131,68 @@ static bool is_first(const struct legacy_file *files, size_t index)
     return true;
 }
 
-static struct span last_url(const struct legacy_file *files, size_t count, struct span field)
+static size_t last_with(const struct legacy_file *files, size_t count, struct span field)
 {
     size_t i = count - 1;
     while (!span_equal(files[i].field, field))
         i--;
-    return files[i].url;
+    return i;
+}
+
+// Is there a field of the name "field (number)"?
+static bool is_taken(const struct legacy_file *files, size_t count, struct span field, int number)
+{
+    char suffix[NUMBER_SUFFIX_MAX];
+    size_t length = (size_t)snprintf(suffix, sizeof suffix, " (%d)", number);
+    for (size_t i = 0; i < count; i++) {
+        struct span other = files[i].field;
+        if (other.length == field.length + length && memcmp(other.bytes, field.bytes, field.length) == 0 &&
+            memcmp(other.bytes + field.length, suffix, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The name of a file that is not the last with its field. Two fields cannot meet here: the number at the end says whose it is.
+static void append_earlier_name(struct text *out, const struct legacy_file *files, size_t count, size_t index)
+{
+    struct span field = files[index].field;
+    int number = 0;
+    for (size_t i = 0; i <= index; i++) {
+        if (span_equal(files[i].field, field)) {
+            do
+                number++;
+            while (is_taken(files, count, field, number));
+        }
+    }
+    struct text name;
+    text_init(&name, field.length + NUMBER_SUFFIX_MAX);
+    text_append(&name, field.bytes, field.length);
+    text_append_format(&name, " (%d)", number);
+    legacy_append_json(out, (struct span){name.bytes, name.length});
+    text_finish(&name);
 }
 
 void legacy_append_files(struct text *out, const struct legacy_file *files, size_t count)
 {
+    const char *separator = "";
     text_append_char(out, '{');
     for (size_t i = 0; i < count && !out->failed; i++) {
         if (!is_first(files, i))
             continue;
-        if (i > 0)
-            text_append_string(out, ", ");
+        text_append_string(out, separator);
         legacy_append_json(out, files[i].field);
         text_append_string(out, ": ");
-        legacy_append_json(out, last_url(files, count, files[i].field));
+        legacy_append_json(out, files[last_with(files, count, files[i].field)].url);
+        separator = ", ";
+    }
+    for (size_t i = 0; i < count && !out->failed; i++) {
+        if (last_with(files, count, files[i].field) == i)
+            continue;
+        text_append_string(out, separator);
+        append_earlier_name(out, files, count, i);
+        text_append_string(out, ": ");
+        legacy_append_json(out, files[i].url);
     }
     text_append_char(out, '}');
 }

@@ -76,10 +76,14 @@ struct legacy_submission {
     size_t file_count;
 };
 
-/* Appends get_submission's reply: JSON in JSON in JSON. Of two files with one field name the last counts. */
+/* Appends get_submission's reply: JSON in JSON in JSON. */
 void legacy_reply_submission(struct text *out, const struct legacy_submission *submission);
 
-/* Appends `{"field": "url", "field": "url"}`: a str to str dictionary; of two files with one field name the last counts. */
+/*
+ * Appends `{"field": "url", "field": "url"}`: a str to str dictionary. Of several files with one field name the last has the
+ * name itself, as in the original, which keeps only that one. The earlier ones follow after all of those as "field (1)",
+ * "field (2)" and so on, in the order in which they were handed in; a number that would make another field's name is left out.
+ */
 void legacy_append_files(struct text *out, const struct legacy_file *files, size_t count);
 
 /*

@@ -120,7 +120,33 @@ static void a_submission_is_json_in_json_in_json(void **state)
                         "\\\\\\\"submission_key\\\\\\\": \\\\\\\"0123456789abcdef\\\\\\\"}\\\", \\\"xqueue_body\\\": "
                         "\\\"{\\\\\\\"x\\\\\\\": \\\\\\\"\\\\u00e9\\\\\\\\\\\\n\\\\\\\"}\\\", \\\"xqueue_files\\\": "
                         "\\\"{\\\\\\\"a.py\\\\\\\": \\\\\\\"http://h/3\\\\\\\", \\\\\\\"\\\\\\\\\\\\\\\"\\\\\\\\u00e9\\\\\\\": "
-                        "\\\\\\\"http://h/2\\\\\\\"}\\\"}\"}");
+                        "\\\\\\\"http://h/2\\\\\\\", \\\\\\\"a.py (1)\\\\\\\": \\\\\\\"http://h/1\\\\\\\"}\\\"}\"}");
+}
+
+static void check_files(const char *const *fields, size_t count, const char *json)
+{
+    static const char *const urls[] = {"u0", "u1", "u2", "u3", "u4", "u5"};
+    struct legacy_file files[6];
+    assert_true(count <= 6);
+    for (size_t i = 0; i < count; i++)
+        files[i] = (struct legacy_file){span_of(fields[i]), span_of(urls[i])};
+    text_clear(&out);
+    legacy_append_files(&out, files, count);
+    assert_string_equal(out.bytes, json);
+}
+
+static void of_several_files_under_one_name_the_last_has_it_and_the_others_get_their_own(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"a", "a", "a"};
+    check_files(same, 3, "{\"a\": \"u2\", \"a (1)\": \"u0\", \"a (2)\": \"u1\"}");
+    static const char *const mixed[] = {"a", "b", "a", "c", "b"};
+    check_files(mixed, 5, "{\"a\": \"u2\", \"b\": \"u4\", \"c\": \"u3\", \"a (1)\": \"u0\", \"b (1)\": \"u1\"}");
+    static const char *const taken[] = {"a", "a (1)", "a", "a", "a (3)"};
+    check_files(taken, 5, "{\"a\": \"u3\", \"a (1)\": \"u1\", \"a (3)\": \"u4\", \"a (2)\": \"u0\", \"a (4)\": \"u2\"}");
+    static const char *const nested[] = {"a", "a (1)", "a (1)", "a"};
+    check_files(nested, 4, "{\"a\": \"u3\", \"a (1)\": \"u2\", \"a (2)\": \"u0\", \"a (1) (1)\": \"u1\"}");
+    check_files(same, 0, "{}");
 }
 
 static void a_submission_without_files_has_an_empty_object(void **state)
@@ -228,6 +254,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_is_that_of_python, begin, end),
         cmocka_unit_test_setup_teardown(a_queue_length_is_a_bare_integer, begin, end),
         cmocka_unit_test_setup_teardown(a_submission_is_json_in_json_in_json, begin, end),
+        cmocka_unit_test_setup_teardown(of_several_files_under_one_name_the_last_has_it_and_the_others_get_their_own, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(a_submission_without_files_has_an_empty_object, begin, end),
         cmocka_unit_test_setup_teardown(the_largest_body_fits_into_a_reply, begin, end),
         cmocka_unit_test_setup_teardown(a_reply_that_does_not_fit_is_failed, begin, end),
