@@ -98,6 +98,7 @@ struct config_rest {
         *user; /* of users, with role deliver: as whom the courier works; its password must be a file or from the environment */
     char *public_url;           /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
     char *media_url;            /* "" = files are served by the adapter; else prefix of file URLs */
+    int64_t file_url_ms;        /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
     char *files;                /* folder of uploaded files; default "files" beside the configuration file */
     int64_t threads;            /* 2 to 1,000; 64: simultaneous HTTP connections being served */
     int64_t core_timeout_ms;    /* 100 to 60,000; 5,000: for one call to the core */

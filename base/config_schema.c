@@ -122,7 +122,9 @@ static const struct config_key rest_keys[] = {
     TEXT(public_url, 0, URL_BYTES_MAX, "", config_check_url,
          "How graders reach this program, for the URLs of files. Default: 'http://' and the first of listen."),
     TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_url,
-         "Prefix of the URLs of files that another server serves. Default: this program serves them."),
+         "Prefix of the URLs of files when another web server serves the folder of files: 'MEDIA_URL/QUEUE/KEY', for ever. "
+         "Default: this program serves them, under signed URLs."),
+    NUMBER(file_url_ms, SECOND, 10 * YEAR, YEAR, "How long the URL of a file that this program serves is good."),
     PATH(files, 1, "files", "The folder of uploaded files."),
     NUMBER(threads, 2, 1000, 64, "HTTP connections served at the same time."),
     NUMBER(core_timeout_ms, 100, MINUTE, 5 * SECOND, "For one call to xqueued."),

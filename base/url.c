@@ -218,6 +218,11 @@ void url_append_quoted(struct text *out, struct span bytes)
     append_encoded(out, bytes, "/");
 }
 
+void url_append_path_quoted(struct text *out, struct span bytes)
+{
+    append_encoded(out, bytes, "/!*'()");
+}
+
 void url_append_form_quoted(struct text *out, struct span bytes)
 {
     if (bytes.length == 0)

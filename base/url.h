@@ -43,6 +43,9 @@ void url_append_ascii(struct text *out, struct span url);
 /* Appends bytes percent-encoded as Python's quote(bytes, safe="/"): letters, digits, "_.-~/" stay, upper-case hex. */
 void url_append_quoted(struct text *out, struct span bytes);
 
+/* The same with "!*'()" staying, too: as Django writes the path of an uploaded file below its media URL. */
+void url_append_path_quoted(struct text *out, struct span bytes);
+
 /* The same for form values: quote_plus: "/" is encoded, a blank is "+". */
 void url_append_form_quoted(struct text *out, struct span bytes);
 

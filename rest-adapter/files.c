@@ -14,128 +14,109 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
-#include "base/url.h"
+#include "rest-adapter/folder_store.h"
+#include "rest-adapter/link_secret.h"
 
-#define PARTIAL ".part" /* ends the name of a file that is on its way in */
+#define INCOMING ".incoming"
 
 enum {
-    SHELVES = 256,
     LEFT_OVER_S = 86400,
-    NAME_LENGTH = SECRET_KEY_TEXT_MAX - 1,
-    SHELF_LENGTH = 2, /* of a sub-folder's name: the first digits of the file's */
-    /* relative to the folder: "ab/ab34....part" and a NUL */
-    PLACE_MAX = SHELF_LENGTH + 1 + NAME_LENGTH + sizeof(PARTIAL),
+    FILE_MODE = 0600,
+    FILE_GROUP_MODE = 0640, /* with media_url: a web server of the folder's group reads it */
 };
 
 struct files {
     const struct config_rest *config;
-    int folder; /* descriptor */
+    int folder;               /* descriptor */
+    int incoming;             /* likewise */
+    struct file_store *store; /* owned */
+    struct file_link_secret secret;
+    struct log_once failing;
 };
 
-/* A file on its way in. */
+/* A file on its way in; its name is form_file.stored. */
 struct incoming {
-    char name[SECRET_KEY_TEXT_MAX];
     int descriptor;
     struct secret_digest_stream *digest; /* owned */
 };
 
-static void place_of(const char *name, const char *suffix, char out[PLACE_MAX])
+static bool is_for_group(const struct files *files)
 {
-    (void)snprintf(out, PLACE_MAX, "%.*s/%s%s", SHELF_LENGTH, name, name, suffix);
-}
-
-static enum status storage_error(struct error *error, const char *what)
-{
-    int cause = errno;
-    const char *text = strerrordesc_np(cause);
-
-    log_event(LOG_ERROR, "files_failed", LOG_TEXT("call", what), LOG_TEXT("text", text));
-    if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG) {
-        return error_set(error, STATUS_FULL, "STORAGE_FULL", "there is no room for the uploaded files");
-    }
-    return error_set(error, STATUS_UNAVAILABLE, "STORAGE_FAILED", "the uploaded files cannot be stored: %s", text);
+    return files->config->media_url[0] != '\0';
 }
 
 /* ---- the folder ---- */
 
-static bool sync_folder(int folder, const char *name)
+/* Nobody has written to it for long: whoever did is gone. */
+static bool is_left_over(int folder, const char *name, time_t now)
 {
-    int descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = descriptor >= 0 && fsync(descriptor) == 0;
-
-    if (descriptor >= 0) {
-        close(descriptor);
-    }
-    return is_synced;
-}
-
-/* The name ends in ".part", and nobody has written to it for long: whoever did is gone. */
-static bool is_left_over(int shelf, const char *name, time_t now)
-{
-    size_t length = strlen(name);
-    size_t suffix = sizeof(PARTIAL) - 1;
     struct stat about;
 
-    return length > suffix && strcmp(name + length - suffix, PARTIAL) == 0 &&
-           fstatat(shelf, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && about.st_mtime < now - LEFT_OVER_S;
+    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
+           about.st_mtime < now - LEFT_OVER_S;
 }
 
-static void clean_shelf(int folder, const char *name, time_t now)
+/* What an adapter that was killed left of uploads. Other adapters may be at work in the same folder. */
+static void clean_incoming(int incoming)
 {
-    int descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *shelf = descriptor >= 0 ? fdopendir(descriptor) : NULL;
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    int descriptor = openat(incoming, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = descriptor >= 0 ? fdopendir(descriptor) : NULL;
     const struct dirent *entry = NULL;
 
-    if (shelf == NULL) {
+    if (folder == NULL) {
         if (descriptor >= 0) {
             close(descriptor);
         }
         return;
     }
-    while ((entry = readdir(shelf)) != NULL) {
-        if (is_left_over(dirfd(shelf), entry->d_name, now) && unlinkat(dirfd(shelf), entry->d_name, 0) == 0) {
+    while ((entry = readdir(folder)) != NULL) {
+        if (is_left_over(incoming, entry->d_name, now) && unlinkat(incoming, entry->d_name, 0) == 0) {
             log_event(LOG_INFO, "left_over_removed", LOG_TEXT("file", entry->d_name));
         }
     }
-    closedir(shelf);
+    closedir(folder);
 }
 
-/* What an adapter that was killed left of uploads. Other adapters may be at work in the same folder. */
-static void clean_folder(int folder)
+static int open_folder(int parent, const char *path)
 {
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    char name[SHELF_LENGTH + 1];
+    return openat(parent, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
 
-    for (unsigned i = 0; i < SHELVES; i++) {
-        uint8_t byte = (uint8_t)i;
+static bool open_folders(struct files *files)
+{
+    const char *path = files->config->files;
 
-        text_hex(name, &byte, 1);
-        clean_shelf(folder, name, now);
+    if (mkdir(path, is_for_group(files) ? FOLDER_STORE_SHELF_GROUP_MODE : FOLDER_STORE_SHELF_MODE) != 0 && errno != EEXIST) {
+        return false;
     }
+    files->folder = open_folder(AT_FDCWD, path);
+    if (files->folder < 0 || faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
+        (mkdirat(files->folder, INCOMING, FOLDER_STORE_SHELF_MODE) != 0 && errno != EEXIST)) {
+        return false;
+    }
+    files->incoming = open_folder(files->folder, INCOMING);
+    return files->incoming >= 0 && faccessat(files->incoming, ".", W_OK | X_OK, AT_EACCESS) == 0;
 }
 
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error)
 {
-    struct files *files = NULL;
-    int folder = -1;
+    struct files *files = MEMORY_NEW(struct files);
+    enum status status = STATUS_OK;
 
-    if (mkdir(config->files, 0700) != 0 && errno != EEXIST) {
-        return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot make the folder of files %s: %s", config->files,
-                         strerrordesc_np(errno));
+    *files = (struct files){.config = config, .folder = -1, .incoming = -1};
+    if (!open_folders(files)) {
+        status = error_set(error, STATUS_UNAVAILABLE, NULL, "cannot write to the folder of files %s: %s", config->files,
+                           strerrordesc_np(errno));
+    } else {
+        clean_incoming(files->incoming);
+        status = link_secret_load(files->folder, files->incoming, &files->secret, error);
     }
-    folder = open(config->files, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || faccessat(folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
-        int cause = errno;
-
-        if (folder >= 0) {
-            close(folder);
-        }
-        return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot write to the folder of files %s: %s", config->files,
-                         strerrordesc_np(cause));
+    if (status != STATUS_OK) {
+        files_close(files);
+        return status;
     }
-    clean_folder(folder);
-    files = MEMORY_NEW(struct files);
-    *files = (struct files){.config = config, .folder = folder};
+    files->store = folder_store_create(files->folder, is_for_group(files));
     *out_files = files;
     return STATUS_OK;
 }
@@ -145,48 +126,57 @@ void files_close(struct files *files)
     if (files == NULL) {
         return;
     }
-    close(files->folder);
+    if (files->store != NULL) {
+        files->store->kind->close(files->store);
+    }
+    if (files->incoming >= 0) {
+        close(files->incoming);
+    }
+    if (files->folder >= 0) {
+        close(files->folder);
+    }
+    memory_wipe(&files->secret, sizeof(files->secret));
     memory_free(files);
 }
 
 /* ---- taking in ---- */
 
-static enum status make_shelf(struct files *files, const char *name, struct error *error)
+/* Logged once until something is stored again. */
+static enum status fail(struct files *files, enum status status, const struct error *error)
 {
-    char shelf[SHELF_LENGTH + 1];
-
-    memcpy(shelf, name, SHELF_LENGTH);
-    shelf[SHELF_LENGTH] = '\0';
-    if (mkdirat(files->folder, shelf, 0700) == 0) {
-        return sync_folder(files->folder, ".") ? STATUS_OK : storage_error(error, "fsync");
+    if (log_once_enter(&files->failing)) {
+        log_event(LOG_ERROR, "files_failed", LOG_TEXT("status", status_name(status)), LOG_TEXT("text", error->text));
     }
-    return errno == EEXIST ? STATUS_OK : storage_error(error, "mkdir");
+    return status;
+}
+
+static enum status storage_error(struct files *files, struct error *error, const char *what)
+{
+    return fail(files, folder_store_error(error, what), error);
 }
 
 static enum status on_begin(void *context, struct form_file *file, struct error *error)
 {
     struct files_receiver *receiver = context;
+    struct files *files = receiver->files;
     struct incoming *incoming = NULL;
     char name[SECRET_KEY_TEXT_MAX];
-    char place[PLACE_MAX];
     int descriptor = -1;
-    enum status status = STATUS_OK;
 
     secret_key(name);
-    status = make_shelf(receiver->files, name, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    place_of(name, PARTIAL, place);
-    descriptor = openat(receiver->files->folder, place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    descriptor = openat(files->incoming, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, FILE_MODE);
     if (descriptor < 0) {
-        return storage_error(error, "open");
+        return storage_error(files, error, "open");
     }
     incoming = MEMORY_NEW(struct incoming);
     incoming->descriptor = descriptor;
     incoming->digest = secret_digest_stream_create();
-    memcpy(incoming->name, name, sizeof(name));
     file->receiver = incoming;
+    file->stored = memory_copy_text(name);
+    // not by open's mode: a umask must not take it back
+    if (is_for_group(files) && fchmod(descriptor, FILE_GROUP_MODE) != 0) {
+        return storage_error(files, error, "chmod");
+    }
     return STATUS_OK;
 }
 
@@ -205,7 +195,7 @@ static enum status on_data(void *context, struct form_file *file, const char *by
         ssize_t count = write(incoming->descriptor, bytes, length);
 
         if (count < 0 && errno != EINTR) {
-            return storage_error(error, "write");
+            return storage_error(receiver->files, error, "write");
         }
         if (count > 0) {
             bytes += count;
@@ -217,37 +207,27 @@ static enum status on_data(void *context, struct form_file *file, const char *by
 
 static void incoming_destroy(struct incoming *incoming)
 {
-    if (incoming->descriptor >= 0) {
-        close(incoming->descriptor);
+    if (incoming == NULL) {
+        return;
     }
+    close(incoming->descriptor);
     secret_digest_stream_destroy(incoming->digest);
     memory_free(incoming);
 }
 
-/* The bytes first, then the name, then the folder that holds the name: after that a power cut takes nothing away. */
 static enum status on_end(void *context, struct form_file *file, struct error *error)
 {
     struct files_receiver *receiver = context;
     struct incoming *incoming = file->receiver;
-    char partial[PLACE_MAX];
-    char place[PLACE_MAX];
-    char shelf[SHELF_LENGTH + 1];
 
-    place_of(incoming->name, PARTIAL, partial);
-    place_of(incoming->name, "", place);
-    (void)snprintf(shelf, sizeof(shelf), "%.*s", SHELF_LENGTH, incoming->name);
     if (fsync(incoming->descriptor) != 0) {
-        return storage_error(error, "fsync");
-    }
-    if (renameat(receiver->files->folder, partial, receiver->files->folder, place) != 0) {
-        return storage_error(error, "rename");
+        return storage_error(receiver->files, error, "fsync");
     }
     secret_digest_stream_finish(incoming->digest, file->sha256);
     incoming->digest = NULL;
-    file->stored = memory_copy_text(incoming->name);
     file->receiver = NULL;
     incoming_destroy(incoming);
-    return sync_folder(receiver->files->folder, shelf) ? STATUS_OK : storage_error(error, "fsync");
+    return STATUS_OK;
 }
 
 struct form_file_sink files_receiver_init(struct files_receiver *receiver, struct files *files)
@@ -256,105 +236,115 @@ struct form_file_sink files_receiver_init(struct files_receiver *receiver, struc
     return (struct form_file_sink){.on_begin = on_begin, .on_data = on_data, .on_end = on_end, .context = receiver};
 }
 
-/* ---- giving up ---- */
+/* ---- keeping, giving up ---- */
 
-static void remove_place(struct files *files, const char *place)
+enum status files_keep(struct files_receiver *receiver, struct form *form, struct span queue, struct error *error)
 {
-    if (unlinkat(files->folder, place, 0) != 0) {
-        log_event(LOG_WARN, "file_not_removed", LOG_TEXT("text", strerrordesc_np(errno)));
-    }
-}
-
-static void abandon_partial(struct files *files, struct form *form)
-{
-    char place[PLACE_MAX];
+    struct files *files = receiver->files;
+    struct file_part *parts = memory_allocate_array(form->file_count, sizeof(*parts));
+    enum status status = STATUS_OK;
 
     for (size_t i = 0; i < form->file_count; i++) {
-        struct incoming *incoming = form_file_at(form, i)->receiver;
+        const struct form_file *file = form_file_at(form, i);
 
-        if (incoming != NULL) {
-            place_of(incoming->name, PARTIAL, place);
-            remove_place(files, place);
-            incoming_destroy(incoming);
-            form_file_at(form, i)->receiver = NULL;
+        parts[i] = (struct file_part){
+            .folder = files->incoming, .name = file->stored, .size_bytes = file->size_bytes, .sha256 = file->sha256};
+    }
+    file_shelf_of(queue, receiver->shelf);
+    if (form->file_count > 0) {
+        status = files->store->kind->keep(files->store, receiver->shelf, parts, form->file_count, error);
+        if (status != STATUS_OK) {
+            (void)fail(files, status, error);
+        } else if (log_once_leave(&files->failing)) {
+            log_event(LOG_INFO, "files_stored_again", LOG_TEXT("text", "uploaded files can be stored again"));
         }
     }
+    memory_free(parts);
+    return status;
 }
 
-void files_remove(struct files *files, struct form *form)
+void files_remove(struct files_receiver *receiver, struct form *form)
 {
-    char place[PLACE_MAX];
+    struct files *files = receiver->files;
+    char place[FILE_PLACE_MAX];
 
-    abandon_partial(files, form);
     for (size_t i = 0; i < form->file_count; i++) {
         struct form_file *file = form_file_at(form, i);
 
-        if (file->stored != NULL) {
-            place_of(file->stored, "", place);
-            remove_place(files, place);
-            memory_free(file->stored);
-            file->stored = NULL;
+        incoming_destroy(file->receiver);
+        file->receiver = NULL;
+        if (file->stored == NULL) {
+            continue;
         }
+        bool is_gone = unlinkat(files->incoming, file->stored, 0) == 0;
+        if (!is_gone && errno != ENOENT) {
+            log_event(LOG_WARN, "file_not_removed", LOG_TEXT("text", strerrordesc_np(errno)));
+        }
+        if (receiver->shelf[0] != '\0') {
+            file_place_of(receiver->shelf, file->stored, place);
+            files->store->kind->remove(files->store, place);
+        }
+        memory_free(file->stored);
+        file->stored = NULL;
     }
 }
 
 /* ---- handing out ---- */
 
-void files_append_url(const struct files *files, struct span queue, const char *name, int port, struct text *out)
+/* "http://a:0/" with the real port, and without the slashes at its end. */
+static void append_public_url(const struct files *files, int port, struct text *out)
 {
     static const char any_port[] = ":0";
-    const char *prefix = files->config->media_url[0] != '\0' ? files->config->media_url : files->config->public_url;
-    size_t length = strlen(prefix);
+    const char *url = files->config->public_url;
+    size_t length = strlen(url);
     size_t port_length = sizeof(any_port) - 1;
 
-    while (length > 0 && prefix[length - 1] == '/') {
+    while (length > 0 && url[length - 1] == '/') {
         length--;
     }
-    if (length > port_length && memcmp(prefix + length - port_length, any_port, port_length) == 0) {
-        text_append(out, prefix, length - port_length);
+    if (length > port_length && memcmp(url + length - port_length, any_port, port_length) == 0) {
+        text_append(out, url, length - port_length);
         text_append_format(out, ":%d", port);
     } else {
-        text_append(out, prefix, length);
+        text_append(out, url, length);
     }
-    text_append_string(out, FILES_PATH);
-    url_append_quoted(out, queue);
-    text_append_format(out, "/%s", name);
 }
 
-/* The file's name in a decoded path, or NULL. The queue's name in it is for people who read logs: any will do. */
-static const char *name_in_path(const char *path)
+static int64_t expiry_s(const struct config_rest *config)
 {
-    const char *slash = strrchr(path, '/');
-
-    if (strncmp(path, FILES_PATH, strlen(FILES_PATH)) != 0 || slash <= path + strlen(FILES_PATH)) {
-        return NULL;
-    }
-    return strlen(slash + 1) == NAME_LENGTH && strspn(slash + 1, "0123456789abcdef") == NAME_LENGTH ? slash + 1 : NULL;
+    return (clock_wall_ms() + config->file_url_ms + 999) / 1000;
 }
 
-enum status files_open_path(const struct files *files, const char *path, int *out_descriptor, int64_t *out_bytes)
+void files_append_url(const struct files_receiver *receiver, const char *key, int port, struct text *out)
 {
-    const char *name = name_in_path(path);
-    char place[PLACE_MAX];
-    struct stat about;
-    int descriptor = -1;
+    const struct files *files = receiver->files;
+    const char *media_url = files->config->media_url;
+    char place[FILE_PLACE_MAX];
 
-    if (name == NULL) {
-        return STATUS_NOT_FOUND;
+    file_place_of(receiver->shelf, key, place);
+    if (media_url[0] == '\0') {
+        append_public_url(files, port, out);
+        file_link_append(out, &files->secret, place, expiry_s(files->config));
+        return;
     }
-    place_of(name, "", place);
-    descriptor = openat(files->folder, place, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (descriptor < 0 && errno == ENOENT) {
-        return STATUS_NOT_FOUND;
+    text_append_string(out, media_url);
+    if (media_url[strlen(media_url) - 1] != '/') {
+        text_append_char(out, '/');
     }
-    if (descriptor < 0 || fstat(descriptor, &about) != 0) {
-        log_event(LOG_ERROR, "file_not_readable", LOG_TEXT("text", strerrordesc_np(errno)));
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-        return STATUS_UNAVAILABLE;
+    file_place_append_quoted(out, place);
+}
+
+enum status files_open_link(struct files *files, const char *path, const char *query, int *out_descriptor, int64_t *out_bytes,
+                            char out_key[SECRET_KEY_TEXT_MAX])
+{
+    char place[FILE_PLACE_MAX];
+    enum status status = file_link_check(&files->secret, path, query, clock_wall_ms() / 1000, place);
+
+    if (status == STATUS_OK) {
+        status = files->store->kind->open(files->store, place, out_descriptor, out_bytes);
     }
-    *out_descriptor = descriptor;
-    *out_bytes = about.st_size;
-    return STATUS_OK;
+    if (status == STATUS_OK) {
+        (void)snprintf(out_key, SECRET_KEY_TEXT_MAX, "%s", file_place_key(place));
+    }
+    return status;
 }

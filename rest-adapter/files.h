@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The folder of uploaded files. A file is taken in piece by piece while its form is read, lies under a random name of 128 bits
- * that nobody can guess (FOLDER/ab/ab34...), and is on disk for good when form_reader says that the form is complete. Whoever
- * knows the name may fetch it: the name goes to graders inside the file's URL, as in the original.
+ * Uploaded files: how they come in, where they stay, and the URLs under which graders fetch them.
  *
- * Several adapters may share one folder. Nothing is ever overwritten.
+ * A file is taken in piece by piece while its form is read, into FOLDER/.incoming, under a random name of 128 bits (its key).
+ * When the form is complete and the queue is known, files_keep takes all files of the form to their store, on the queue's
+ * shelf (file_link.h); until then nobody can fetch them. Nothing is ever overwritten.
  *
- * Threading: files: any thread. A receiver belongs to one thread.
+ * URLs: with rest.media_url that and SHELF/KEY, as the original has it: another web server serves them. Else
+ * rest.public_url and a signed link to this adapter, good for rest.file_url_ms.
+ *
+ * Threading: files: any thread. A receiver belongs to one thread. Several adapters may share one folder.
  */
 #ifndef REST_ADAPTER_FILES_H
 #define REST_ADAPTER_FILES_H
@@ -18,19 +21,17 @@
 #include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "rest-adapter/file_link.h"
 #include "rest-adapter/form_reader.h"
-
-/* Path of a file's URL: this, the queue's name, "/" and the file's name. */
-#define FILES_PATH "/xqueue/files/"
 
 enum { FILES_URL_BYTES_MAX = 4096 }; /* the contract's bound */
 
 struct files;
 
 /*
- * Makes the folder if need be, tries whether it can be written, and removes what a killed adapter left of uploads more than a
- * day ago. config: borrowed for the life of the files.
- * STATUS_UNAVAILABLE: it cannot; text in error.
+ * Makes the folder if need be, tries whether it can be written, removes what a killed adapter left of uploads more than a day
+ * ago, and reads the secret of links, or makes it. config: borrowed for the life of the files.
+ * STATUS_UNAVAILABLE, STATUS_INVALID: it cannot; text in error.
  */
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error) STATUS_CHECKED;
 
@@ -38,28 +39,41 @@ void files_close(struct files *files); /* NULL is fine */
 
 /* What takes in the files of one form. */
 struct files_receiver {
-    struct files *files; /* borrowed */
-    int64_t bytes_left;  /* of config.file_bytes_max */
+    struct files *files;        /* borrowed */
+    int64_t bytes_left;         /* of config.file_bytes_max */
+    char shelf[FILE_SHELF_MAX]; /* "" until files_keep */
 };
 
 /*
- * A sink for form_reader that stores into files: form_file.stored becomes the file's name, form_file.sha256 its digest.
- * receiver: the caller's, unchanged in place while the sink is used. Its failures: STATUS_FULL, reason FORM_TOO_LARGE (all
- * files of the form are larger than config.file_bytes_max) or STORAGE_FULL; STATUS_UNAVAILABLE, reason STORAGE_FAILED.
+ * A sink for form_reader that stores into files: form_file.stored becomes the file's key, form_file.sha256 its digest; after
+ * on_end its bytes are synced. receiver: the caller's, unchanged in place while the sink is used. Its failures: STATUS_FULL,
+ * reason FORM_TOO_LARGE (all files of the form are larger than config.file_bytes_max) or STORAGE_FULL; STATUS_UNAVAILABLE,
+ * reason STORAGE_FAILED.
  */
 struct form_file_sink files_receiver_init(struct files_receiver *receiver, struct files *files);
 
-/* Ends what is half received and removes what was stored of this form. Failures are logged. */
-void files_remove(struct files *files, struct form *form);
+/*
+ * Takes all files of a complete form to the queue's shelf; once, also without files. After STATUS_OK a power cut takes nothing
+ * away. Otherwise nobody can count on any of them: files_remove. Failures as above. Logged when they begin and when they end.
+ */
+enum status files_keep(struct files_receiver *receiver, struct form *form, struct span queue,
+                       struct error *error) STATUS_CHECKED;
 
-/* Appends the URL under which graders fetch the file. port: of this adapter, in place of a port 0 in config.public_url. */
-void files_append_url(const struct files *files, struct span queue, const char *name, int port, struct text *out);
+/* Ends what is half received and removes what was stored of this form, kept or not. Failures are logged. */
+void files_remove(struct files_receiver *receiver, struct form *form);
 
 /*
- * Opens the file that a URL's decoded path names. *out_descriptor is the caller's. STATUS_NOT_FOUND: malformed, or no such
- * file; STATUS_UNAVAILABLE: it cannot be read (logged).
+ * Appends the URL under which graders fetch a file that was kept. key: form_file.stored. port: of this adapter, in place of a
+ * port 0 in config.public_url.
  */
-enum status files_open_path(const struct files *files, const char *path, int *out_descriptor,
-                            int64_t *out_bytes) STATUS_CHECKED;
+void files_append_url(const struct files_receiver *receiver, const char *key, int port, struct text *out);
+
+/*
+ * Opens the file that a link names. path: decoded once; query: as sent, or NULL. out_key: for the ETag. The descriptor is the
+ * caller's. STATUS_NOT_FOUND: no link's path, or no such file; STATUS_DENIED: not signed by us, or over; STATUS_UNAVAILABLE:
+ * it cannot be read (logged).
+ */
+enum status files_open_link(struct files *files, const char *path, const char *query, int *out_descriptor, int64_t *out_bytes,
+                            char out_key[SECRET_KEY_TEXT_MAX]) STATUS_CHECKED;
 
 #endif

@@ -21,6 +21,7 @@ static const struct rpc_client_method submit_method = {"/xqueue.v1.Submissions/S
 struct submitting {
     struct endpoint *endpoint;
     struct form *form;
+    struct files_receiver *receiver; /* of the form's files */
     struct span header_text;
     struct legacy_submit_header header;
     Xqueue__V1__File *files; /* form->file_count of them, their URLs owned */
@@ -29,10 +30,10 @@ struct submitting {
 
 /* ---- files ---- */
 
+/* After files_keep. */
 static enum status name_files(struct submitting *submitting, struct error *error)
 {
     struct form *form = submitting->form;
-    struct span queue = {submitting->header.queue, submitting->header.queue_length};
 
     submitting->files = memory_allocate_array(form->file_count, sizeof(*submitting->files));
     submitting->file_pointers = memory_allocate_array(form->file_count, sizeof(Xqueue__V1__File *));
@@ -43,8 +44,7 @@ static enum status name_files(struct submitting *submitting, struct error *error
 
         xqueue__v1__file__init(file);
         text_init(&url, FILES_URL_BYTES_MAX);
-        files_append_url(submitting->endpoint->adapter->files, queue, stored->stored, submitting->endpoint->request->port,
-                         &url);
+        files_append_url(submitting->receiver, stored->stored, submitting->endpoint->request->port, &url);
         if (text_status(&url) != STATUS_OK) {
             text_finish(&url);
             return error_set(error, STATUS_INVALID, NULL, "the URL of a file is longer than %d bytes", FILES_URL_BYTES_MAX);
@@ -150,6 +150,9 @@ static bool hand_over(struct submitting *submitting, struct span body)
     enum status status = check_header(submitting, &error);
 
     if (status == STATUS_OK) {
+        status = files_keep(submitting->receiver, submitting->form, queue, &error);
+    }
+    if (status == STATUS_OK) {
         status = name_files(submitting, &error);
     }
     if (status != STATUS_OK) {
@@ -165,9 +168,10 @@ static bool hand_over(struct submitting *submitting, struct span body)
     return status == STATUS_OK || !is_refusal(status, &error);
 }
 
-static bool take_submission(struct endpoint *endpoint, struct form *form)
+static bool take_submission(struct endpoint *endpoint, struct form *form, struct files_receiver *receiver)
 {
-    struct submitting submitting = {.endpoint = endpoint, .form = form, .header_text = form_get(form, "xqueue_header")};
+    struct submitting submitting = {
+        .endpoint = endpoint, .form = form, .receiver = receiver, .header_text = form_get(form, "xqueue_header")};
     struct span body = form_get(form, "xqueue_body");
     struct error error = {0};
     enum status status = STATUS_OK;
@@ -209,32 +213,10 @@ void submit_serve(struct endpoint *endpoint)
     }
     form_init(&form, &limits);
     if (endpoint_read_form(endpoint, &sink, &form)) {
-        is_taken = take_submission(endpoint, &form);
+        is_taken = take_submission(endpoint, &form, &receiver);
     }
     if (!is_taken) {
-        files_remove(endpoint->adapter->files, &form);
+        files_remove(&receiver, &form);
     }
     form_finish(&form);
-}
-
-/* ---- files ---- */
-
-void file_serve(struct endpoint *endpoint)
-{
-    const struct http_request *request = endpoint->request;
-    struct http_reply *reply = endpoint->reply;
-    enum status status = STATUS_NOT_FOUND;
-
-    if (request->method == HTTP_GET || request->method == HTTP_HEAD) {
-        status = files_open_path(endpoint->adapter->files, request->path, &reply->file, &reply->file_bytes);
-    }
-    if (status != STATUS_OK) {
-        http_reply_page(reply, status == STATUS_NOT_FOUND ? 404 : 503);
-        return;
-    }
-    // never shown by a browser as a page of this origin: students wrote it
-    http_reply_header(reply, "Content-Type", "application/octet-stream");
-    http_reply_header(reply, "Content-Disposition", "attachment");
-    http_reply_header(reply, "X-Content-Type-Options", "nosniff");
-    http_reply_header(reply, "Cache-Control", "private, no-store");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the LMS uses: submit/, and the files that it sent along, which graders fetch.
+ * What the LMS uses: submit/, with the files that it sends along.
  *
  * Threading: as the request.
  */
@@ -14,8 +14,5 @@
  * took the submission (it vanished in between), they stay.
  */
 void submit_serve(struct endpoint *endpoint);
-
-/* A file by its URL, which nobody can guess: no session is asked for, as in the original. GET and HEAD. */
-void file_serve(struct endpoint *endpoint);
 
 #endif

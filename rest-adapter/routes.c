@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "rest-adapter/file_endpoint.h"
 #include "rest-adapter/grader_endpoints.h"
 #include "rest-adapter/lms_endpoints.h"
 #include "rest-adapter/login.h"
@@ -27,7 +28,7 @@ static const struct route {
     {"/xqueue/put_result/", false, true, true, put_result_serve},
 };
 
-static const struct route files_route = {FILES_PATH, false, false, false, file_serve};
+static const struct route files_route = {FILE_LINK_PATH, false, false, false, file_serve};
 
 static const struct route *find_route(const char *path)
 {
@@ -36,7 +37,7 @@ static const struct route *find_route(const char *path)
             return &routes[i];
         }
     }
-    return strncmp(path, FILES_PATH, strlen(FILES_PATH)) == 0 ? &files_route : NULL;
+    return strncmp(path, FILE_LINK_PATH, strlen(FILE_LINK_PATH)) == 0 ? &files_route : NULL;
 }
 
 static bool is_route_without_slash(const char *path)

@@ -30,6 +30,7 @@ static void fill_config(struct rest_rig *rig)
         .user = (char *)SCRIPTED_CORE_OWN_USER,
         .public_url = (char *)"http://adapter.example.org:8040/",
         .media_url = (char *)"",
+        .file_url_ms = 3600000,
         .files = rig->folder,
         .threads = 8,
         .core_timeout_ms = 2000,

@@ -51,7 +51,7 @@ static void paths_that_do_not_exist_are_not_found(void **state)
                                         "/xqueue/status/%00",
                                         "/xqueue/files/",
                                         "/xqueue/files/q/../../../../etc/passwd",
-                                        "/xqueue/files/q/0123456789abcdef0123456789abcdef",
+                                        "/xqueue/files/q/r/0123456789abcdef0123456789abcdef",
                                         "/xqueue/files/q/0123456789abcdef0123456789abcde/"};
 
     (void)state;
