@@ -296,6 +296,29 @@ enum status store_count_users(struct store *store, int64_t *out_count) STATUS_CH
 enum status store_visit_users(struct store *store, void (*visit)(void *context, const struct store_user *user),
                               void *context) STATUS_CHECKED;
 
+/* ---- what comes from another service's database ---- */
+
+/* The largest id that a submission was ever given, or that is reserved; 0 = none. */
+enum status store_last_id(struct store *store, int64_t *out_id) STATUS_CHECKED;
+/* Ids from the next one to last_id are the other service's: new submissions of ours get larger ones. Smaller: no effect. */
+enum status store_reserve_ids(struct store *store, int64_t last_id) STATUS_CHECKED;
+/* STATUS_OK: it is one of the reserved; STATUS_NOT_FOUND: it is not. */
+enum status store_id_is_reserved(struct store *store, int64_t id) STATUS_CHECKED;
+
+/*
+ * As store_insert_submission, with the id that row has (state READY; store_move_submission brings it to another), and remembers
+ * that it came and its digest, also when it will have been deleted. STATUS_EXISTS: the id is taken; roll back.
+ */
+enum status store_import_submission(struct store *store, const struct store_submission *row,
+                                    const struct store_content *content, const struct store_request *request,
+                                    const uint8_t digest[SECRET_DIGEST_BYTES]) STATUS_CHECKED;
+/* STATUS_NOT_FOUND: no submission came under that id. */
+enum status store_find_imported(struct store *store, int64_t id, uint8_t out_digest[SECRET_DIGEST_BYTES]) STATUS_CHECKED;
+
+/* Remembers that a user of that name came. STATUS_EXISTS: that is known. */
+enum status store_note_imported_user(struct store *store, const char *name) STATUS_CHECKED;
+enum status store_find_imported_user(struct store *store, const char *name) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+
 /* 16 random bytes made with the database: its name among databases, salt for derived digests. */
 void store_identity(const struct store *store, uint8_t out[16]);
 

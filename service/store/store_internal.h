@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 2,
+    STORE_SCHEMA_VERSION = 3,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -79,6 +79,16 @@ enum statement {
     STATEMENT_FIND_USER,
     STATEMENT_COUNT_USERS,
     STATEMENT_VISIT_USERS,
+    STATEMENT_READ_LAST_ID,
+    STATEMENT_START_LAST_ID,
+    STATEMENT_SAVE_LAST_ID,
+    STATEMENT_INSERT_IMPORTED_RANGE,
+    STATEMENT_FIND_IMPORTED_RANGE,
+    STATEMENT_IMPORT_SUBMISSION,
+    STATEMENT_INSERT_IMPORTED_SUBMISSION,
+    STATEMENT_FIND_IMPORTED_SUBMISSION,
+    STATEMENT_INSERT_IMPORTED_USER,
+    STATEMENT_FIND_IMPORTED_USER,
     STATEMENT_END
 };
 
@@ -95,9 +105,10 @@ struct store {
     char error_text[STORE_ERROR_TEXT_MAX];
 };
 
-/* schema.sql and schema_2.sql, embedded. */
+/* schema.sql and schema_N.sql, embedded. */
 extern const char store_schema_sql[];
 extern const char store_schema_2_sql[];
+extern const char store_schema_3_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);
@@ -110,6 +121,9 @@ enum status store_classify(struct store *store, int code) STATUS_CHECKED;
 
 /* Remembers that what was read makes no sense. Returns STATUS_DATA_LOSS. */
 enum status store_damaged(struct store *store, const char *what) STATUS_CHECKED;
+
+/* The hot row alone, under the id that it has. STATUS_EXISTS: that is taken. */
+enum status store_insert_submission_as(struct store *store, const struct store_submission *row) STATUS_CHECKED;
 
 /* Content, request, files and labels of submission id. STATUS_EXISTS: the request id is taken; nothing was inserted. */
 enum status store_insert_content(struct store *store, int64_t id, const struct store_content *content,

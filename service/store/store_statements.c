@@ -10,10 +10,11 @@
 /* Word for word as in the indexes of live rows, or SQLite does not see that they fit. */
 #define IS_LIVE "(state = 'READY' OR state = 'LEASED' OR state = 'DELAYED')"
 
-#define SUBMISSION_COLUMNS                                                                                                \
-    "id, queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms, attempt, failures," \
-    " lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation, superseded_by_id,"        \
+#define SUBMISSION_NEW_COLUMNS                                                                                        \
+    "queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms, attempt, failures," \
+    " lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation, superseded_by_id,"    \
     " has_destination, replace_key, message"
+#define SUBMISSION_COLUMNS "id, " SUBMISSION_NEW_COLUMNS
 
 #define DELIVERY_COLUMNS                                                                                                    \
     "submission_id, queue_id, state, outcome, generation, attempt, due_at_ms, state_at_ms, lease_key, lease_expires_at_ms," \
@@ -40,10 +41,11 @@ static const char *const sql[STATEMENT_END] = {
         " (SELECT count(*) FROM submission INDEXED BY submission_delayed WHERE queue_id = ?1 AND state = 'DELAYED')",
 
     [STATEMENT_INSERT_SUBMISSION] =
-        "INSERT INTO submission (queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms,"
-        " attempt, failures, lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation,"
-        " superseded_by_id, has_destination, replace_key, message)"
+        "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ")"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+    [STATEMENT_IMPORT_SUBMISSION] =
+        "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ", id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     [STATEMENT_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
     [STATEMENT_FIND_SUBMISSION] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = ?1",
     [STATEMENT_NEXT_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
@@ -130,6 +132,19 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_FIND_USER] = "SELECT name, password_hash, roles, created_at_ms FROM user WHERE name = ?1",
     [STATEMENT_COUNT_USERS] = "SELECT count(*) FROM user",
     [STATEMENT_VISIT_USERS] = "SELECT name, password_hash, roles, created_at_ms FROM user ORDER BY name",
+
+    [STATEMENT_READ_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'submission'",
+    [STATEMENT_START_LAST_ID] = "INSERT INTO sqlite_sequence (name, seq) SELECT 'submission', 0"
+                                " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'submission')",
+    [STATEMENT_SAVE_LAST_ID] = "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'submission'",
+    [STATEMENT_INSERT_IMPORTED_RANGE] = "INSERT INTO imported_range (first_id, last_id) VALUES (?1, ?2)",
+    // Ranges do not overlap, so only the last one that begins before can hold it.
+    [STATEMENT_FIND_IMPORTED_RANGE] = "SELECT first_id FROM imported_range WHERE last_id >= ?1"
+                                      " AND first_id = (SELECT max(first_id) FROM imported_range WHERE first_id <= ?1)",
+    [STATEMENT_INSERT_IMPORTED_SUBMISSION] = "INSERT INTO imported_submission (id, digest) VALUES (?1, ?2)",
+    [STATEMENT_FIND_IMPORTED_SUBMISSION] = "SELECT digest FROM imported_submission WHERE id = ?1",
+    [STATEMENT_INSERT_IMPORTED_USER] = "INSERT INTO imported_user (name) VALUES (?1)",
+    [STATEMENT_FIND_IMPORTED_USER] = "SELECT name FROM imported_user WHERE name = ?1",
 };
 
 const char *store_statement_sql(enum statement statement)

@@ -48,29 +48,43 @@ static enum status find_row(struct query *query, struct store_submission *out_ro
     return status;
 }
 
+/* The columns of SUBMISSION_NEW_COLUMNS. */
+static void bind_row(struct query *query, const struct store_submission *row)
+{
+    query_bind_int(query, row->queue_id);
+    query_bind_text(query, submission_state_name(row->state));
+    query_bind_int(query, row->rank);
+    query_bind_int(query, row->virtual_ms);
+    query_bind_int(query, row->submitted_at_ms);
+    query_bind_int(query, row->state_at_ms);
+    query_bind_int(query, row->ready_at_ms);
+    query_bind_int(query, row->expires_at_ms);
+    query_bind_int(query, row->attempt);
+    query_bind_int(query, row->failures);
+    query_bind_text(query, row->lease_key);
+    query_bind_text(query, row->grader);
+    query_bind_int(query, row->leased_at_ms);
+    query_bind_int(query, row->lease_expires_at_ms);
+    query_bind_int(query, row->lease_hard_limit_at_ms);
+    query_bind_int(query, row->generation);
+    query_bind_int(query, row->superseded_by_id);
+    query_bind_int(query, row->has_destination);
+    query_bind_bytes(query, row->replace_key, row->replace_key_length);
+    query_bind_text(query, row->message);
+}
+
+enum status store_insert_submission_as(struct store *store, const struct store_submission *row)
+{
+    struct query query = query_start(store, STATEMENT_IMPORT_SUBMISSION);
+    bind_row(&query, row);
+    query_bind_int(&query, row->id);
+    return query_run(&query, NULL);
+}
+
 static enum status insert_row(struct store *store, struct store_submission *row)
 {
     struct query query = query_start(store, STATEMENT_INSERT_SUBMISSION);
-    query_bind_int(&query, row->queue_id);
-    query_bind_text(&query, submission_state_name(row->state));
-    query_bind_int(&query, row->rank);
-    query_bind_int(&query, row->virtual_ms);
-    query_bind_int(&query, row->submitted_at_ms);
-    query_bind_int(&query, row->state_at_ms);
-    query_bind_int(&query, row->ready_at_ms);
-    query_bind_int(&query, row->expires_at_ms);
-    query_bind_int(&query, row->attempt);
-    query_bind_int(&query, row->failures);
-    query_bind_text(&query, row->lease_key);
-    query_bind_text(&query, row->grader);
-    query_bind_int(&query, row->leased_at_ms);
-    query_bind_int(&query, row->lease_expires_at_ms);
-    query_bind_int(&query, row->lease_hard_limit_at_ms);
-    query_bind_int(&query, row->generation);
-    query_bind_int(&query, row->superseded_by_id);
-    query_bind_int(&query, row->has_destination);
-    query_bind_bytes(&query, row->replace_key, row->replace_key_length);
-    query_bind_text(&query, row->message);
+    bind_row(&query, row);
     enum status status = query_run(&query, NULL);
     if (status == STATUS_OK)
         row->id = sqlite3_last_insert_rowid(store->db);

@@ -47,8 +47,8 @@ static void run(sqlite3 *db, const char *sql)
         fail_msg("%s", text);
 }
 
-/* The fixture's database becomes one that the first version of the program left behind. */
-static void make_version_1(struct store_fixture *fixture)
+/* The fixture's database becomes one that an earlier version of the program left behind. */
+static void make_version(struct store_fixture *fixture, int number)
 {
     char version[128];
     store_fixture_close(fixture);
@@ -57,7 +57,9 @@ static void make_version_1(struct store_fixture *fixture)
     run(db, "PRAGMA journal_mode = WAL");
     run(db, store_schema_sql);
     run(db, version_1_rows);
-    snprintf(version, sizeof version, "PRAGMA application_id = %d; PRAGMA user_version = 1", STORE_APPLICATION_ID);
+    if (number >= 2)
+        run(db, store_schema_2_sql);
+    snprintf(version, sizeof version, "PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION_ID, number);
     run(db, version);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -89,7 +91,7 @@ static void check_text(const struct store_fixture *fixture, const char *sql, con
     memory_free(text);
 }
 
-/* What stood in version 1 stands in the open store, and what came with version 2 works. */
+/* What stood in version 1 stands in the open store, and what came with later versions works. */
 static void check_contents(struct store_fixture *fixture)
 {
     struct store_submission row;
@@ -108,6 +110,9 @@ static void check_contents(struct store_fixture *fixture)
     memory_free(result.body);
     assert_int_equal(store_insert_user(fixture->store, &user), STATUS_OK);
     assert_int_equal(store_delete_sessions_of_user(fixture->store, "lms"), STATUS_OK);
+    assert_int_equal(store_reserve_ids(fixture->store, 1000), STATUS_OK);
+    assert_int_equal(store_id_is_reserved(fixture->store, 3), STATUS_NOT_FOUND);
+    assert_int_equal(store_id_is_reserved(fixture->store, 4), STATUS_OK);
     store_fixture_commit(fixture);
     check_text(fixture, "SELECT name FROM queue", "old ");
     check_text(fixture, "SELECT state FROM delivery ORDER BY submission_id", "DELIVERED UNDELIVERABLE ");
@@ -116,11 +121,10 @@ static void check_contents(struct store_fixture *fixture)
     check_text(fixture, "SELECT count(*) FROM pragma_foreign_key_check", "0 ");
 }
 
-static void version_1_keeps_all_that_it_holds(void **state)
+static void check_version(struct store_fixture *fixture, int number)
 {
-    struct store_fixture *fixture = *state;
     char current[32];
-    make_version_1(fixture);
+    make_version(fixture, number);
     char *before = read_all(fixture, "SELECT hex(bytes) FROM identity");
 
     store_fixture_reopen(fixture);
@@ -130,6 +134,12 @@ static void version_1_keeps_all_that_it_holds(void **state)
     snprintf(current, sizeof current, "%d ", STORE_SCHEMA_VERSION);
     check_text(fixture, "PRAGMA user_version", current);
     memory_free(before);
+}
+
+static void every_earlier_version_keeps_all_that_it_holds(void **state)
+{
+    for (int number = 1; number < STORE_SCHEMA_VERSION; number++)
+        check_version(*state, number);
 }
 
 /* Databases in the field were made by it, word for word: what is to change goes into a new version. */
@@ -150,7 +160,7 @@ static void check_faults(struct store_fixture *fixture, enum faulty_fault fault,
 {
     for (int nth = 1; nth < ROUNDS_MAX; nth++) {
         struct error error = {0};
-        make_version_1(fixture);
+        make_version(fixture, 1);
         faulty_vfs_fail(fault, nth);
         enum status status = store_open(fixture->path, &fixture->store, &error);
         bool failed = faulty_vfs_has_failed();
@@ -193,7 +203,7 @@ int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        STORE_TEST(version_1_keeps_all_that_it_holds),
+        STORE_TEST(every_earlier_version_keeps_all_that_it_holds),
         cmocka_unit_test(version_1_is_what_it_was),
         STORE_TEST(a_migration_that_fails_anywhere_is_done_by_the_next_start),
     };
