@@ -138,25 +138,30 @@ static enum status read_all(const struct config_reader *reader, const struct con
     return config_check(reader, root, config);
 }
 
-enum status config_parse(const char *name, const char *folder, const char *bytes, size_t length, struct config **out_config,
-                         struct error *error)
+static enum status parse(const struct config_reader *reader, const char *bytes, size_t length, struct config **out_config)
 {
     if (length > CONFIG_FILE_BYTES_MAX)
-        return error_set(error, STATUS_FULL, "CONFIG", "%.100s: larger than %d bytes", name, CONFIG_FILE_BYTES_MAX);
-    const struct config_reader reader = {.name = name, .folder = folder, .error = error};
+        return error_set(reader->error, STATUS_FULL, "CONFIG", "%.100s: larger than %d bytes", reader->name,
+                         CONFIG_FILE_BYTES_MAX);
     struct config_node *root = NULL;
-    enum status status = config_tree_parse(name, bytes, length, &root, error);
+    enum status status = config_tree_parse(reader->name, bytes, length, &root, reader->error);
     if (status != STATUS_OK)
         return status;
     struct config *config = MEMORY_NEW(struct config);
-    config->file = memory_copy_text(name);
-    status = read_all(&reader, root, config);
+    config->file = memory_copy_text(reader->name);
+    status = read_all(reader, root, config);
     config_tree_destroy(root);
     if (status == STATUS_OK)
         *out_config = config;
     else
         config_destroy(config);
     return status;
+}
+
+enum status config_parse(const char *name, const char *folder, const char *bytes, size_t length, struct config **out_config,
+                         struct error *error)
+{
+    return parse(&(const struct config_reader){.name = name, .folder = folder, .error = error}, bytes, length, out_config);
 }
 
 /* All of an open file, up to one byte more than allowed; false with errno. */
@@ -189,7 +194,7 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-enum status config_load(const char *file, struct config **out_config, struct error *error)
+static enum status load(const char *file, bool is_client, struct config **out_config, struct error *error)
 {
     size_t length = 0;
     int descriptor = open(file, O_RDONLY | O_CLOEXEC);
@@ -197,15 +202,26 @@ enum status config_load(const char *file, struct config **out_config, struct err
         return error_set(error, STATUS_NOT_FOUND, "CONFIG", "%.100s: cannot be opened: %s", file, strerror(errno));
     char *bytes = memory_allocate(CONFIG_FILE_BYTES_MAX + 1);
     char *folder = folder_of(file);
+    const struct config_reader reader = {.name = file, .folder = folder, .error = error, .is_client = is_client};
     enum status status = STATUS_OK;
     if (read_file(descriptor, bytes, &length))
-        status = config_parse(file, folder, bytes, length, out_config, error);
+        status = parse(&reader, bytes, length, out_config);
     else
         status = error_set(error, STATUS_NOT_FOUND, "CONFIG", "%.100s: cannot be read: %s", file, strerror(errno));
     (void)close(descriptor);
     memory_free(folder);
     memory_free(bytes);
     return status;
+}
+
+enum status config_load(const char *file, struct config **out_config, struct error *error)
+{
+    return load(file, false, out_config, error);
+}
+
+enum status config_load_as_client(const char *file, struct config **out_config, struct error *error)
+{
+    return load(file, true, out_config, error);
 }
 
 static void wipe_text(char *text)

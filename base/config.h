@@ -149,7 +149,13 @@ struct config {
  */
 enum status config_load(const char *file, struct config **out_config, struct error *error) STATUS_CHECKED;
 
-/* The same from memory; name stands in error texts, folder for relative paths. For tests and the fuzzer. */
+/*
+ * The same for a person's program, which may not be allowed to read every password file: what cannot be read is left "". Such a
+ * config is good for finding xqueued and logging in, not for running a service.
+ */
+enum status config_load_as_client(const char *file, struct config **out_config, struct error *error) STATUS_CHECKED;
+
+/* config_load from memory; name stands in error texts, folder for relative paths. For tests and the fuzzer. */
 enum status config_parse(const char *name, const char *folder, const char *bytes, size_t length, struct config **out_config,
                          struct error *error) STATUS_CHECKED;
 

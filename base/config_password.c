@@ -58,24 +58,33 @@ static const char *take_first_line(char *bytes, size_t length)
     return strlen(bytes) == end ? NULL : "the first line contains a NUL character";
 }
 
-/* Replaces *password by the first line of the file at path. */
-static enum status read_password(const struct config_reader *reader, size_t line, const char *path, char **password)
+const char *config_password_read(const char *path, char **out_password)
 {
     char bytes[SECRET_PASSWORD_BYTES_MAX + LINE_END_BYTES + 1];
     mode_t mode = 0;
-    enum status status = STATUS_OK;
     ssize_t length = read_start(path, bytes, sizeof bytes - 1, &mode);
     const char *fault = length < 0 ? strerror(errno) : take_first_line(bytes, (size_t)length);
-    if (fault) {
-        status = config_tree_fail(reader->error, reader->name, line, "password_file '%.100s': %s", path, fault);
-    } else {
-        memory_free(*password);
-        *password = memory_copy_text(bytes);
+    if (!fault) {
+        *out_password = memory_copy_text(bytes);
         if (mode & S_IRWXO)
             log_event(LOG_WARN, "password_file_open_to_all", LOG_TEXT("file", path));
     }
     memory_wipe(bytes, sizeof bytes);
-    return status;
+    return fault;
+}
+
+/* Replaces *password by the first line of the file at path. */
+static enum status read_password(const struct config_reader *reader, size_t line, const char *path, char **password)
+{
+    char *read = NULL;
+    const char *fault = config_password_read(path, &read);
+    if (fault && reader->is_client)
+        return STATUS_OK;
+    if (fault)
+        return config_tree_fail(reader->error, reader->name, line, "password_file '%.100s': %s", path, fault);
+    memory_free(*password);
+    *password = read;
+    return STATUS_OK;
 }
 
 static void variable_of(const char *user, char out[VARIABLE_BYTES_MAX])

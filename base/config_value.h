@@ -7,6 +7,7 @@
 #ifndef BASE_CONFIG_VALUE_H
 #define BASE_CONFIG_VALUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/config_schema.h"
@@ -18,6 +19,7 @@ struct config_reader {
     const char *name;   /* of the file, for error texts */
     const char *folder; /* for relative paths */
     struct error *error;
+    bool is_client; /* reads for a client of xqueued: passwords of others may be out of its reach */
 };
 
 /*

@@ -214,3 +214,44 @@ enum status text_to_int64(const char *string, int64_t min, int64_t max, int64_t 
     *out = number;
     return STATUS_OK;
 }
+
+/* Only what a person writes as a decimal number: no blanks, no "inf", no "0x". */
+static bool is_decimal(const char *string)
+{
+    static const char digits[] = "0123456789";
+    string += *string == '-' || *string == '+';
+    size_t whole = strspn(string, digits);
+    string += whole;
+    size_t fraction = 0;
+    if (*string == '.') {
+        fraction = strspn(string + 1, digits);
+        string += 1 + fraction;
+    }
+    if (whole + fraction == 0)
+        return false;
+    if (*string == 'e' || *string == 'E') {
+        string++;
+        string += *string == '-' || *string == '+';
+        size_t exponent = strspn(string, digits);
+        if (exponent == 0)
+            return false;
+        string += exponent;
+    }
+    return *string == '\0';
+}
+
+enum status text_to_scaled(const char *string, int64_t scale, int64_t min, int64_t max, int64_t *out)
+{
+    if (!is_decimal(string))
+        return STATUS_INVALID;
+    double number = strtod(string, NULL) * (double)scale;
+    number += number < 0 ? -0.5 : 0.5; // to the nearest, when cut
+    // 2^63 itself is no int64_t; both bounds are exact as double.
+    if (!(number >= (double)INT64_MIN && number < -(double)INT64_MIN))
+        return STATUS_INVALID;
+    int64_t rounded = (int64_t)number;
+    if (rounded < min || rounded > max)
+        return STATUS_INVALID;
+    *out = rounded;
+    return STATUS_OK;
+}

@@ -66,4 +66,10 @@ bool text_equal_secret(const void *a, size_t a_length, const void *b, size_t b_l
 /* Parses a whole decimal string in [min, max]; no signs but '-', no blanks. STATUS_INVALID otherwise, *out untouched. */
 enum status text_to_int64(const char *string, int64_t min, int64_t max, int64_t *out) STATUS_CHECKED;
 
+/*
+ * Parses a whole decimal number with or without a fraction or an exponent ("1", "-0.25", ".5", "1e3"), multiplies it by scale
+ * (such as ms in a second) and rounds to the nearest. STATUS_INVALID: no such number, or not in [min, max]; *out untouched.
+ */
+enum status text_to_scaled(const char *string, int64_t scale, int64_t min, int64_t max, int64_t *out) STATUS_CHECKED;
+
 #endif

@@ -545,6 +545,24 @@ static void bad_usage_and_bad_files_exit_with_2(void **state)
 
 #define IN_FOLDER(test_) cmocka_unit_test_setup_teardown(test_, make_folder, remove_folder)
 
+static void a_client_reads_what_it_may(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct error error;
+    write_text("lms", "secret\n");
+    write_text("xqueue.yml",
+               "queues: {q: }\nrest: {user: courier}\nusers:\n  courier: {password_file: courier, roles: deliver}\n"
+               "  lms: {password_file: lms, roles: admin}\n");
+
+    assert_int_equal(config_load(path_of("xqueue.yml"), &config, &error), STATUS_INVALID);
+    assert_int_equal(config_load_as_client(path_of("xqueue.yml"), &config, &error), STATUS_OK);
+
+    assert_string_equal(config_find_user(config, "courier")->password, "");
+    assert_string_equal(config_find_user(config, "lms")->password, "secret");
+    config_destroy(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,6 +581,7 @@ int main(void)
         IN_FOLDER(a_password_file_that_all_may_read_is_warned_about),
         IN_FOLDER(a_file_is_loaded_with_paths_relative_to_its_folder),
         IN_FOLDER(a_file_of_more_than_the_maximum_is_full),
+        IN_FOLDER(a_client_reads_what_it_may),
         IN_FOLDER(as_many_queues_as_allowed_and_no_more),
         IN_FOLDER(the_description_names_every_section_and_limit),
         IN_FOLDER(the_command_line_runs_checks_or_explains),

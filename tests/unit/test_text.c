@@ -196,6 +196,28 @@ static void a_number_is_a_whole_string_in_range(void **state)
     assert_true(number == INT64_MIN);
 }
 
+static void a_decimal_number_is_scaled_and_rounded(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",    ".",   "-",  "1.2.3", " 1",    "1 ",  "0x10",
+                                        "inf", "nan", "1e", "e5",    "1e400", "--1", "1,5"};
+    int64_t number = 99;
+
+    for (size_t at = 0; at < sizeof wrong / sizeof *wrong; at++) {
+        assert_int_equal(text_to_scaled(wrong[at], 1000, INT64_MIN, INT64_MAX, &number), STATUS_INVALID);
+        assert_int_equal(number, 99);
+    }
+    assert_int_equal(text_to_scaled("9223372036854775808", 1, INT64_MIN, INT64_MAX, &number), STATUS_INVALID);
+    assert_int_equal(text_to_scaled("0.5", 60000, 0, 29999, &number), STATUS_INVALID);
+    assert_int_equal(number, 99);
+    assert_int_equal(text_to_scaled("0.5", 60000, 0, 30000, &number), STATUS_OK);
+    assert_int_equal(number, 30000);
+    assert_int_equal(text_to_scaled(".0016", 1000, 0, 5, &number), STATUS_OK);
+    assert_int_equal(number, 2);
+    assert_int_equal(text_to_scaled("-1.5e2", 10, -1500, 0, &number), STATUS_OK);
+    assert_int_equal(number, -1500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +232,7 @@ int main(void)
         cmocka_unit_test(hex_is_lower_case),
         cmocka_unit_test(secrets_are_equal_only_as_a_whole),
         cmocka_unit_test(a_number_is_a_whole_string_in_range),
+        cmocka_unit_test(a_decimal_number_is_scaled_and_rounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/ctl/commands.h"
+
+#include <string.h>
+
+const struct command *const commands[] = {
+    &command_count,
+    &command_consumer,
+    &command_hash_password,
+    NULL,
+};
+
+const struct command *commands_find(const char *const *words, size_t word_count, size_t *out_words)
+{
+    for (size_t at = 0; commands[at]; at++) {
+        const char *name = commands[at]->name;
+        const char *blank = strchr(name, ' ');
+        size_t first = blank ? (size_t)(blank - name) : strlen(name);
+        if (word_count == 0 || strlen(words[0]) != first || memcmp(words[0], name, first) != 0)
+            continue;
+        if (blank && (word_count < 2 || strcmp(words[1], blank + 1) != 0))
+            continue;
+        *out_words = blank ? 2 : 1;
+        return commands[at];
+    }
+    return NULL;
+}

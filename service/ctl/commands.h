@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All commands of xqueuectl at a glance. To add one: define its row and function in a file of its own, declare and list it here
+ * and in commands.c.
+ *
+ * Threading: immutable.
+ */
+#ifndef SERVICE_CTL_COMMANDS_H
+#define SERVICE_CTL_COMMANDS_H
+
+#include <stddef.h>
+
+#include "service/ctl/command.h"
+
+extern const struct command command_count, command_consumer, command_hash_password;
+
+/* Ends with NULL. */
+extern const struct command *const commands[];
+
+/* The command whose name words start with; *out_words of them belong to the name. NULL: none. */
+const struct command *commands_find(const char *const *words, size_t word_count, size_t *out_words);
+
+#endif
