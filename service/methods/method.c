@@ -66,7 +66,8 @@ static void method_done(struct engine_command *command, enum status committed, c
     method_free(method);
 }
 
-void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps)
+struct method_command *method_create(struct rpc_server_call *call, struct rpc_message *message,
+                                     const struct method_steps *steps)
 {
     struct method_command *method = memory_allocate(steps->size);
     method->command.run = method_run;
@@ -75,14 +76,29 @@ void method_start(struct rpc_server_call *call, struct rpc_message *message, con
     method->message = message;
     method->call = call;
     rpc_server_call_keep(call);
-    enum status status = engine_submit(method_service(call)->engine, &method->command);
+    return method;
+}
+
+void method_submit(struct method_command *method)
+{
+    enum status status = engine_submit(method_service(method->call)->engine, &method->command);
     if (status != STATUS_OK) {
         struct error error;
         (void)error_set(&error, status, "ENGINE_BUSY", "too many calls are waiting");
         error.retry_after_ms = METHOD_BUSY_RETRY_MS;
-        rpc_server_call_finish(call, status, &error);
-        method_free(method);
+        method_fail(method, status, &error);
     }
+}
+
+void method_fail(struct method_command *method, enum status status, const struct error *error)
+{
+    rpc_server_call_finish(method->call, status, error);
+    method_free(method);
+}
+
+void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps)
+{
+    method_submit(method_create(call, message, steps));
 }
 
 void method_refuse(struct rpc_server_call *call, struct rpc_message *message, const char *reason, const char *text)

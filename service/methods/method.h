@@ -67,7 +67,16 @@ struct method_steps {
     void (*finish)(struct method_command *method);
 };
 
-/* Starts the way. message is taken. When the engine is full the call is answered UNAVAILABLE ENGINE_BUSY. */
+/* What is to go the way, zeroed but for the base, so that it can be filled first. message is taken. End it with method_submit
+ * or method_fail, in any thread. */
+struct method_command *method_create(struct rpc_server_call *call, struct rpc_message *message,
+                                     const struct method_steps *steps);
+/* Starts the way. When the engine is full the call is answered UNAVAILABLE ENGINE_BUSY. */
+void method_submit(struct method_command *method);
+/* Answers with an error instead, and frees. */
+void method_fail(struct method_command *method, enum status status, const struct error *error);
+
+/* Both at once: method_create and method_submit. */
 void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps);
 
 /* Ends the call with an error that the request itself is to blame for: INVALID_ARGUMENT with reason and text. Frees message. */

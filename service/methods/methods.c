@@ -30,10 +30,6 @@ const struct rpc_method admin_methods[] = {
     {.path = "/xqueue.v1.Admin/RequeueDeliveries", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/WatchBulk", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/ListGraders", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/CreateUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/UpdateUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/DeleteUser", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/ListUsers", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/CreateToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/RevokeToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/ListTokens", .kind = RPC_UNARY, .role = METHOD_ADMIN},
@@ -42,8 +38,8 @@ const struct rpc_method admin_methods[] = {
 };
 
 static const struct rpc_method *const services[] = {
-    submissions_methods, graders_methods,  deliveries_methods, files_methods,
-    admin_methods,       sessions_methods, server_methods,     health_methods,
+    submissions_methods, graders_methods,  deliveries_methods, files_methods,  admin_methods,
+    admin_users_methods, sessions_methods, server_methods,     health_methods,
 };
 
 static size_t methods_count(const struct rpc_method *methods)

@@ -11,6 +11,7 @@ CREATE TABLE user (
 -- All sessions of one user end together.
 CREATE INDEX login_session_user ON login_session (user);
 
--- What waits for a person. Both are rare moves, so this costs nothing while all goes well.
-CREATE INDEX submission_failed ON submission (queue_id) WHERE state = 'DEAD' OR state = 'UNGRADABLE';
+-- What waits for a person. These are rare moves, so this costs nothing while all goes well.
+CREATE INDEX submission_dead ON submission (queue_id) WHERE state = 'DEAD';
+CREATE INDEX submission_ungradable ON submission (queue_id) WHERE state = 'UNGRADABLE';
 CREATE INDEX delivery_undeliverable ON delivery (queue_id) WHERE state = 'UNDELIVERABLE';
