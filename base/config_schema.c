@@ -121,8 +121,9 @@ static const struct config_key rest_keys[] = {
          "environment."),
     TEXT(public_url, 0, URL_BYTES_MAX, "", config_check_url,
          "How graders reach this program, for the URLs of files. Default: 'http://' and the first of listen."),
-    TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_url,
-         "Prefix of the URLs of files when another web server serves the folder of files: 'MEDIA_URL/QUEUE/KEY', for ever. "
+    TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_media_url,
+         "Prefix of the URLs of files when another web server serves the folder of files: 'MEDIA_URL/QUEUE/KEY', for ever; a "
+         "URL, or a path such as 'media/' that graders complete themselves. "
          "Default: this program serves them, under signed URLs."),
     NUMBER(file_url_ms, SECOND, 10 * YEAR, YEAR, "How long the URL of a file that this program serves is good."),
     PATH(files, 1, "files", "The folder of uploaded files."),

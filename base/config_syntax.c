@@ -122,6 +122,15 @@ const char *config_check_url(const char *text)
     return right ? NULL : "is not a URL 'http[s]://HOST[:PORT][/PATH]' (no user name, no fragment)";
 }
 
+/* Not "//host/", which is another server's, and nothing before the first slash that could be a scheme. */
+const char *config_check_media_url(const char *text)
+{
+    bool right = !has_prefix(text, "//") && text[strcspn(text, ":/")] != ':';
+    for (const char *at = text; right && *at != '\0'; at++)
+        right = *at > ' ' && *at < 0x7f && !strchr("#?\\", *at);
+    return right || !config_check_url(text) ? NULL : "is neither a URL 'http[s]://HOST[:PORT][/PATH]' nor a path 'media/'";
+}
+
 static bool is_origin(const char *text)
 {
     const char *rest = behind_authority(text);

@@ -20,6 +20,9 @@ const char *config_check_target(const char *text);
 /* An http or https URL without user name: "https://host[:port][/path]". "" is right: none. */
 const char *config_check_url(const char *text);
 
+/* The same, or a relative one, which the original hands out as it stands: "/media/", "media/". */
+const char *config_check_media_url(const char *text);
+
 /* "https://host[:port]" and nothing behind it. */
 const char *config_check_origin(const char *text);
 

@@ -291,6 +291,12 @@ static void urls_origins_and_addresses_are_checked(void **state)
         check_value("rest: {public_url: ", urls[at], true);
         check_value("rest: {media_url: ", urls[at], true);
     }
+    check_value("rest: {media_url: ", "media/", true);
+    check_value("rest: {media_url: ", "/media", true);
+    check_value("rest: {media_url: ", "//a/media/", false);
+    check_value("rest: {media_url: ", "ftp://a/", false);
+    check_value("rest: {media_url: ", "media/?x=", false);
+    check_value("rest: {media_url: ", "a b/", false);
     for (size_t at = 0; at < sizeof not_urls / sizeof *not_urls; at++) {
         check_value("rest: {public_url: ", not_urls[at], false);
         check_value("callbacks: {insecure_origins: ", not_urls[at], false);
