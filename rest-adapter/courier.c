@@ -204,7 +204,12 @@ static void choose_name(struct courier *courier)
 
 static enum status start_parts(struct courier *courier, struct error *error)
 {
-    enum status status = http_poster_create(&courier->config->callbacks, &courier->poster, error);
+    const struct config_callbacks *callbacks = &courier->config->callbacks;
+    struct http_client_options options = {.callbacks = callbacks,
+                                          .trust = HTTP_CLIENT_TRUST_CALLBACK,
+                                          .parallel_max = callbacks->parallel_max,
+                                          .per_origin_max = callbacks->per_origin_max};
+    enum status status = http_client_create(&options, &courier->http, error);
     if (status != STATUS_OK)
         return status;
     courier->reports = courier_reports_create(courier->core, courier_on_report_end, courier);
@@ -230,7 +235,7 @@ enum status courier_create(const struct config *config, struct core_client *core
     choose_name(courier);
     enum status status = start_parts(courier, error);
     if (status != STATUS_OK) {
-        http_poster_destroy(courier->poster);
+        http_client_destroy(courier->http);
         courier_reports_destroy(courier->reports);
         drop_reference(courier);
         return status;
@@ -264,7 +269,7 @@ void courier_stop(struct courier *courier, int64_t grace_ms)
     pthread_mutex_lock(&courier->lock);
     wait_until_idle(courier, grace_ms);
     pthread_mutex_unlock(&courier->lock);
-    http_poster_destroy(courier->poster);
+    http_client_destroy(courier->http);
 
     pthread_mutex_lock(&courier->lock);
     wait_until_idle(courier, COURIER_STOP_REPORT_MS);

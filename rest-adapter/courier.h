@@ -11,7 +11,7 @@
  * It holds at most callbacks.parallel_max deliveries, from the lease until the core knows how it ended. While a report could
  * not be told (core away), nothing more is leased: the core might hand out the same delivery again.
  *
- * Threading: any thread. Three threads of its own: leasing, posting (http_post), telling again (courier_reports).
+ * Threading: any thread. Three threads of its own: leasing, posting (http_client), telling again (courier_reports).
  */
 #ifndef REST_ADAPTER_COURIER_H
 #define REST_ADAPTER_COURIER_H

@@ -23,7 +23,7 @@ void courier_on_report_end(void *context, void *item, enum status status, const 
     memory_free(delivery);
 }
 
-static void log_delivery(const struct delivery *delivery, const struct http_post_result *result, enum log_level level)
+static void log_delivery(const struct delivery *delivery, const struct http_client_result *result, enum log_level level)
 {
     const char *event = result->status == STATUS_OK ? "delivery_done" : "delivery_failed";
     log_event(level, event, LOG_INT("submission", (int64_t)delivery->submission_id),
@@ -33,7 +33,7 @@ static void log_delivery(const struct delivery *delivery, const struct http_post
 }
 
 /* Every success has a line; of failures the first of an LMS, at debug level all. */
-static void log_outcome(struct delivery *delivery, const struct http_post_result *result)
+static void log_outcome(struct delivery *delivery, const struct http_client_result *result)
 {
     struct courier *courier = delivery->courier;
     bool tried = result->status != STATUS_FULL && result->status != STATUS_CANCELED;
@@ -64,8 +64,8 @@ static int64_t note_crowd(struct courier *courier, const char *origin)
     return failing ? COURIER_FAILING_RETRY_MS : COURIER_PLACE_RETRY_MS;
 }
 
-/* Poster's thread. */
-static void on_posted(void *context, const struct http_post_result *result)
+/* HTTP client's thread. */
+static void on_posted(void *context, const struct http_client_result *result)
 {
     struct delivery *delivery = context;
     struct courier_report report;
@@ -103,7 +103,7 @@ static struct span span_of_bytes(ProtobufCBinaryData data)
     return (struct span){(const char *)data.data, data.len};
 }
 
-static enum status write_body(const Xqueue__V1__Delivery *leased, struct http_post *post, struct error *error)
+static enum status write_body(const Xqueue__V1__Delivery *leased, struct http_client_request *request, struct error *error)
 {
     struct span result = span_of_bytes(leased->result);
     enum status status = STATUS_OK;
@@ -117,7 +117,7 @@ static enum status write_body(const Xqueue__V1__Delivery *leased, struct http_po
     default:
         return error_set(error, STATUS_UNIMPLEMENTED, NULL, "outcome %d is not known to this courier", (int)leased->outcome);
     }
-    status = callback_body_write(span_of_bytes(leased->header), result, &post->body, &post->body_length);
+    status = callback_body_write(span_of_bytes(leased->header), result, &request->body, &request->body_length);
     if (status != STATUS_OK)
         return error_set(error, STATUS_INVALID, NULL, "header and result are too long for a callback");
     return STATUS_OK;
@@ -144,13 +144,18 @@ static int64_t place_wait_ms(struct courier *courier, const Xqueue__V1__Delivery
 static enum status post(struct delivery *delivery, const Xqueue__V1__Delivery *leased, struct error *error)
 {
     struct courier *courier = delivery->courier;
-    struct http_post request = {.url = leased->callback_url,
-                                .content_type = CALLBACK_BODY_CONTENT_TYPE,
-                                .start_within_ms = place_wait_ms(courier, leased)};
+    const struct config_callbacks *callbacks = &courier->config->callbacks;
+    struct http_client_request request = {.method = HTTP_CLIENT_POST,
+                                          .url = leased->callback_url,
+                                          .content_type = CALLBACK_BODY_CONTENT_TYPE,
+                                          .limits = {.connect_timeout_ms = callbacks->connect_timeout_ms,
+                                                     .timeout_ms = callbacks->timeout_ms,
+                                                     .reply_bytes_max = callbacks->reply_bytes_max},
+                                          .start_within_ms = place_wait_ms(courier, leased)};
     enum status status = write_body(leased, &request, error);
     if (status != STATUS_OK)
         return status;
-    status = http_poster_start(courier->poster, &request, on_posted, delivery, error);
+    status = http_client_start(courier->http, &request, on_posted, delivery, error);
     if (status != STATUS_OK)
         memory_free(request.body);
     return status;

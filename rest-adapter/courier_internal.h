@@ -19,7 +19,7 @@
 #include "base/secret.h"
 #include "rest-adapter/courier.h"
 #include "rest-adapter/courier_reports.h"
-#include "rest-adapter/http_post.h"
+#include "rest-adapter/http_client.h"
 #include "rest-adapter/lms_health.h"
 #include "xqueue/v1/deliveries.pb-c.h"
 
@@ -40,7 +40,7 @@ struct courier {
     struct core_client *core;    /* borrowed */
     char name[COURIER_NAME_MAX];
     char instance[SECRET_KEY_TEXT_MAX];
-    struct http_poster *poster;      /* owned until stopped */
+    struct http_client *http;        /* owned until stopped */
     struct courier_reports *reports; /* owned until stopped */
     pthread_t thread;
     _Atomic int references; /* the owner, and calls whose answer may come after the owner has gone */

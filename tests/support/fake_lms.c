@@ -120,8 +120,10 @@ static bool send_head(int socket, const struct fake_lms_script *script, size_t b
         http_status = 302;
     struct text head;
     text_init(&head, REPLY_HEAD_MAX);
-    text_append_format(&head, "HTTP/1.1 %d Whatever\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n", http_status,
-                       body_bytes);
+    const char *content_type = script->content_type ? script->content_type : "text/plain";
+    text_append_format(&head, "HTTP/1.1 %d Whatever\r\nContent-Length: %zu\r\n", http_status, body_bytes);
+    if (content_type[0] != '\0')
+        text_append_format(&head, "Content-Type: %s\r\n", content_type);
     if (script->location)
         text_append_format(&head, "Location: %s\r\n", script->location);
     if (script->header_line)
@@ -135,19 +137,32 @@ static bool send_head(int socket, const struct fake_lms_script *script, size_t b
     return sent;
 }
 
-static bool send_body(int socket, size_t reply_bytes)
+static size_t body_bytes_of(const struct fake_lms_script *script)
 {
-    if (reply_bytes == 0)
+    return script->reply || script->reply_bytes ? script->reply_bytes : 2;
+}
+
+static bool send_body(int socket, const struct fake_lms_script *script)
+{
+    if (script->reply)
+        return send_all(socket, script->reply, script->reply_bytes);
+    if (script->reply_bytes == 0)
         return send_all(socket, "ok", 2);
     char chunk[REPLY_CHUNK_BYTES];
     memset(chunk, 'x', sizeof(chunk));
-    while (reply_bytes > 0) {
-        size_t part = reply_bytes < sizeof(chunk) ? reply_bytes : sizeof(chunk);
+    for (size_t left = script->reply_bytes; left > 0;) {
+        size_t part = left < sizeof(chunk) ? left : sizeof(chunk);
         if (!send_all(socket, chunk, part))
             return false;
-        reply_bytes -= part;
+        left -= part;
     }
     return true;
+}
+
+static bool send_reply(int socket, const struct fake_lms_script *script, bool with_body)
+{
+    return send_head(socket, script, body_bytes_of(script)) && (!with_body || send_body(socket, script)) &&
+           !script->close_after;
 }
 
 static void wait_locked(struct fake_lms *lms, uint64_t releases_seen, int64_t deadline_ms)
@@ -158,10 +173,11 @@ static void wait_locked(struct fake_lms *lms, uint64_t releases_seen, int64_t de
 }
 
 /* Returns whether the connection can be used again. */
-static bool answer(struct fake_lms *lms, int socket, const struct fake_lms_script *script, uint64_t releases_seen)
+static bool answer(struct fake_lms *lms, int socket, const struct fake_lms_script *script, const char *method,
+                   uint64_t releases_seen)
 {
     static const char garbage[] = "I speak something else\r\n\r\n";
-    size_t body_bytes = script->reply_bytes ? script->reply_bytes : 2;
+    bool with_body = strcmp(method, "HEAD") != 0;
 
     if (script->delay_ms > 0)
         wait_locked(lms, releases_seen, clock_add_ms(clock_now_ms(clock_system()), script->delay_ms));
@@ -173,17 +189,17 @@ static bool answer(struct fake_lms *lms, int socket, const struct fake_lms_scrip
         return false;
     case FAKE_LMS_HANG:
         wait_locked(lms, releases_seen, CLOCK_NEVER);
-        return send_head(socket, script, body_bytes) && send_body(socket, script->reply_bytes) && !script->close_after;
+        break;
     case FAKE_LMS_HANG_BODY:
-        if (!send_head(socket, script, body_bytes))
+        if (!send_head(socket, script, body_bytes_of(script)))
             return false;
         wait_locked(lms, releases_seen, CLOCK_NEVER);
-        return send_body(socket, script->reply_bytes) && !script->close_after;
+        return send_body(socket, script) && !script->close_after;
     case FAKE_LMS_ANSWER:
     case FAKE_LMS_REDIRECT:
         break;
     }
-    return send_head(socket, script, body_bytes) && send_body(socket, script->reply_bytes) && !script->close_after;
+    return send_reply(socket, script, with_body);
 }
 
 static void serve(struct connection *connection)
@@ -201,7 +217,7 @@ static void serve(struct connection *connection)
         record(lms, callback);
         pthread_mutex_unlock(&lms->lock);
 
-        open = answer(lms, connection->socket, &script, releases_seen);
+        open = answer(lms, connection->socket, &script, callback->method, releases_seen);
 
         pthread_mutex_lock(&lms->lock);
         lms->answering--;

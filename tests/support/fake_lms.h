@@ -60,12 +60,14 @@ enum fake_lms_kind {
 /* How to answer. Zeroed: 200 at once with a body of two bytes. */
 struct fake_lms_script {
     enum fake_lms_kind kind;
-    int http_status;         /* 0: 200 */
-    int64_t delay_ms;        /* waits so long first; cut short by fake_lms_stop */
-    size_t reply_bytes;      /* of the body; 0: "ok" */
-    const char *location;    /* borrowed until the fake LMS is destroyed */
-    const char *header_line; /* one more header without CRLF ("Retry-After: 7"), or NULL; borrowed likewise */
-    bool close_after;        /* "Connection: close" */
+    int http_status;          /* 0: 200 */
+    int64_t delay_ms;         /* waits so long first; cut short by fake_lms_stop */
+    size_t reply_bytes;       /* of the body; 0: "ok" */
+    const char *reply;        /* reply_bytes bytes (0: none), or NULL: 'x' as often; borrowed until the fake LMS is destroyed */
+    const char *content_type; /* NULL: text/plain; "": no such header; borrowed likewise */
+    const char *location;     /* borrowed until the fake LMS is destroyed */
+    const char *header_line;  /* one more header without CRLF ("Retry-After: 7"), or NULL; borrowed likewise */
+    bool close_after;         /* "Connection: close" */
 };
 
 /* Listens on 127.0.0.1:port; 0 takes a free one. Never NULL. */

@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "rest-adapter/http_post.h"
+#include "rest-adapter/http_client.h"
 #include "tests/support/fake_lms.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -80,11 +80,11 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *node, const c
 
 struct fixture {
     struct config_callbacks callbacks;
-    struct http_poster *poster;
+    struct http_client *client;
     struct fake_lms *lms;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct http_post_result result;
+    struct http_client_result result;
     bool done;
 };
 
@@ -100,7 +100,9 @@ static int set_up(void **state)
     pthread_mutex_init(&fixture->lock, NULL);
     clock_condition_init(&fixture->changed);
     fixture->lms = fake_lms_start(0);
-    assert_int_equal(http_poster_create(&fixture->callbacks, &fixture->poster, NULL), STATUS_OK);
+    struct http_client_options options = {
+        .callbacks = &fixture->callbacks, .trust = HTTP_CLIENT_TRUST_CALLBACK, .parallel_max = 4, .per_origin_max = 4};
+    assert_int_equal(http_client_create(&options, &fixture->client, NULL), STATUS_OK);
     *state = fixture;
     return 0;
 }
@@ -108,7 +110,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    http_poster_destroy(fixture->poster);
+    http_client_destroy(fixture->client);
     fake_lms_destroy(fixture->lms);
     pthread_cond_destroy(&fixture->changed);
     pthread_mutex_destroy(&fixture->lock);
@@ -116,7 +118,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void on_done(void *context, const struct http_post_result *result)
+static void on_done(void *context, const struct http_client_result *result)
 {
     struct fixture *fixture = context;
     pthread_mutex_lock(&fixture->lock);
@@ -126,15 +128,19 @@ static void on_done(void *context, const struct http_post_result *result)
     pthread_mutex_unlock(&fixture->lock);
 }
 
-static struct http_post_result post_to(struct fixture *fixture, const char *host)
+static struct http_client_result post_to(struct fixture *fixture, const char *host)
 {
     char url[FAKE_LMS_URL_MAX];
     int64_t deadline_ms = clock_now_ms(clock_system()) + PATIENCE_MS;
     bool in_time = true;
     (void)snprintf(url, sizeof(url), "http://%s:%d/x", host, fake_lms_port(fixture->lms));
-    struct http_post request = {.url = url, .body = memory_copy_text("a=b"), .body_length = 3};
+    struct http_client_request request = {.method = HTTP_CLIENT_POST,
+                                          .url = url,
+                                          .body = memory_copy_text("a=b"),
+                                          .body_length = 3,
+                                          .limits = {.connect_timeout_ms = 5000, .timeout_ms = 5000, .reply_bytes_max = 65536}};
     fixture->done = false;
-    assert_int_equal(http_poster_start(fixture->poster, &request, on_done, fixture, NULL), STATUS_OK);
+    assert_int_equal(http_client_start(fixture->client, &request, on_done, fixture, NULL), STATUS_OK);
     pthread_mutex_lock(&fixture->lock);
     while (in_time && !fixture->done)
         in_time = clock_wait_until(clock_system(), &fixture->changed, &fixture->lock, deadline_ms);
@@ -149,7 +155,7 @@ static void a_name_of_a_forbidden_address_is_not_connected_to(void **state)
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-        struct http_post_result result = post_to(fixture, hosts[i]);
+        struct http_client_result result = post_to(fixture, hosts[i]);
         assert_int_equal(result.status, STATUS_UNAVAILABLE);
         assert_string_equal(result.text, "the host's address is one that callbacks never go to");
     }
@@ -160,7 +166,7 @@ static void the_allowed_one_of_two_addresses_is_used(void **state)
 {
     struct fixture *fixture = *state;
 
-    struct http_post_result result = post_to(fixture, "both.test");
+    struct http_client_result result = post_to(fixture, "both.test");
 
     assert_int_equal(result.status, STATUS_OK);
     assert_int_equal(fake_lms_count(fixture->lms), 1);

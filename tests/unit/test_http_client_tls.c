@@ -24,7 +24,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "rest-adapter/http_post.h"
+#include "rest-adapter/http_client.h"
 
 enum { PATIENCE_MS = 20000, REQUEST_BYTES_MAX = 4096, VALID_SECONDS = 3600, FILE_MAX = 64 };
 
@@ -37,11 +37,11 @@ struct fixture {
     int port;
     pthread_t thread;
     struct config_callbacks callbacks;
-    struct http_poster *poster;
+    struct http_client *client;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* guarded by lock */
-    struct http_post_result result;
+    struct http_client_result result;
     bool done;
     size_t requests; /* that came through a completed handshake */
 };
@@ -148,7 +148,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    http_poster_destroy(fixture->poster);
+    http_client_destroy(fixture->client);
     shutdown(fixture->listener, SHUT_RDWR);
     pthread_join(fixture->thread, NULL);
     close(fixture->listener);
@@ -164,7 +164,13 @@ static int tear_down(void **state)
 
 /* ---- the callback ---- */
 
-static void on_done(void *context, const struct http_post_result *result)
+static struct http_client_options options_of(const struct fixture *fixture)
+{
+    return (struct http_client_options){
+        .callbacks = &fixture->callbacks, .trust = HTTP_CLIENT_TRUST_CALLBACK, .parallel_max = 4, .per_origin_max = 4};
+}
+
+static void on_done(void *context, const struct http_client_result *result)
 {
     struct fixture *fixture = context;
     pthread_mutex_lock(&fixture->lock);
@@ -174,21 +180,26 @@ static void on_done(void *context, const struct http_post_result *result)
     pthread_mutex_unlock(&fixture->lock);
 }
 
-static struct http_post_result post_to(struct fixture *fixture, const char *host)
+static struct http_client_result post_to(struct fixture *fixture, const char *host)
 {
     char url[128];
+    struct http_client_options options = options_of(fixture);
     int64_t deadline_ms = clock_now_ms(clock_system()) + PATIENCE_MS;
     bool in_time = true;
     (void)snprintf(url, sizeof(url), "https://%s:%d/x", host, fixture->port);
-    struct http_post request = {.url = url, .body = memory_copy_text("a=b"), .body_length = 3};
+    struct http_client_request request = {.method = HTTP_CLIENT_POST,
+                                          .url = url,
+                                          .body = memory_copy_text("a=b"),
+                                          .body_length = 3,
+                                          .limits = {.connect_timeout_ms = 5000, .timeout_ms = 5000, .reply_bytes_max = 65536}};
     fixture->done = false;
-    assert_int_equal(http_poster_create(&fixture->callbacks, &fixture->poster, NULL), STATUS_OK);
-    assert_int_equal(http_poster_start(fixture->poster, &request, on_done, fixture, NULL), STATUS_OK);
+    assert_int_equal(http_client_create(&options, &fixture->client, NULL), STATUS_OK);
+    assert_int_equal(http_client_start(fixture->client, &request, on_done, fixture, NULL), STATUS_OK);
     pthread_mutex_lock(&fixture->lock);
     while (in_time && !fixture->done)
         in_time = clock_wait_until(clock_system(), &fixture->changed, &fixture->lock, deadline_ms);
     assert_true(fixture->done);
-    struct http_post_result result = fixture->result;
+    struct http_client_result result = fixture->result;
     pthread_mutex_unlock(&fixture->lock);
     return result;
 }
@@ -205,7 +216,7 @@ static void an_unknown_certificate_gets_no_request(void **state)
 {
     struct fixture *fixture = *state;
 
-    struct http_post_result result = post_to(fixture, "127.0.0.1");
+    struct http_client_result result = post_to(fixture, "127.0.0.1");
 
     assert_int_equal(result.status, STATUS_UNAVAILABLE);
     assert_non_null(strstr(result.text, "certificate"));
@@ -241,7 +252,7 @@ static void an_insecure_origin_is_trusted_and_no_other(void **state)
     fixture->callbacks.insecure_origins = (struct config_texts){insecure, 1};
 
     assert_int_equal(post_to(fixture, "127.0.0.1").status, STATUS_OK);
-    http_poster_destroy(fixture->poster);
+    http_client_destroy(fixture->client);
     assert_int_equal(post_to(fixture, "localhost").status, STATUS_UNAVAILABLE);
 
     assert_int_equal(requests_of(fixture), 1);
@@ -251,12 +262,13 @@ static void an_authority_file_that_cannot_be_read_is_an_error_at_start(void **st
 {
     struct fixture *fixture = *state;
     struct error error = {0};
+    struct http_client_options options = options_of(fixture);
     fixture->callbacks.ca_file = (char *)"/does/not/exist.pem";
 
-    assert_int_equal(http_poster_create(&fixture->callbacks, &fixture->poster, &error), STATUS_INVALID);
+    assert_int_equal(http_client_create(&options, &fixture->client, &error), STATUS_INVALID);
 
     assert_non_null(strstr(error.text, "/does/not/exist.pem"));
-    assert_null(fixture->poster);
+    assert_null(fixture->client);
 }
 
 #define CASE(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)

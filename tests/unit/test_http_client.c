@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "rest-adapter/http_post.h"
+#include "rest-adapter/http_client.h"
 #include "tests/support/fake_lms.h"
 
 enum { PATIENCE_MS = 20000, POSTS_MAX = 128, FORM_BYTES_BIG = 10 * 1024 * 1024 };
@@ -21,15 +21,15 @@ enum { PATIENCE_MS = 20000, POSTS_MAX = 128, FORM_BYTES_BIG = 10 * 1024 * 1024 }
 /* What came of the posts of a test. */
 struct fixture {
     struct config_callbacks callbacks;
-    struct http_poster *poster;
+    struct http_client *client;
     struct fake_lms *lms;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct http_post_result results[POSTS_MAX];
+    struct http_client_result results[POSTS_MAX];
     size_t count;
 };
 
-static void on_done(void *context, const struct http_post_result *result)
+static void on_done(void *context, const struct http_client_result *result)
 {
     struct fixture *fixture = context;
     pthread_mutex_lock(&fixture->lock);
@@ -50,21 +50,30 @@ static void wait_for_results(struct fixture *fixture, size_t count)
     pthread_mutex_unlock(&fixture->lock);
 }
 
+static struct http_client_limits limits_of(const struct fixture *fixture)
+{
+    return (struct http_client_limits){.connect_timeout_ms = fixture->callbacks.connect_timeout_ms,
+                                       .timeout_ms = fixture->callbacks.timeout_ms,
+                                       .reply_bytes_max = fixture->callbacks.reply_bytes_max};
+}
+
 static enum status start(struct fixture *fixture, const char *url, const char *body, struct error *error)
 {
-    struct http_post post = {.url = url,
-                             .content_type = "application/x-www-form-urlencoded",
-                             .body = memory_copy_text(body),
-                             .body_length = strlen(body),
-                             .start_within_ms = PATIENCE_MS};
-    enum status status = http_poster_start(fixture->poster, &post, on_done, fixture, error);
+    struct http_client_request post = {.method = HTTP_CLIENT_POST,
+                                       .url = url,
+                                       .limits = limits_of(fixture),
+                                       .content_type = "application/x-www-form-urlencoded",
+                                       .body = memory_copy_text(body),
+                                       .body_length = strlen(body),
+                                       .start_within_ms = PATIENCE_MS};
+    enum status status = http_client_start(fixture->client, &post, on_done, fixture, error);
     if (status != STATUS_OK)
         memory_free(post.body);
     return status;
 }
 
 /* Posts to path of the fake LMS and waits for the result. */
-static struct http_post_result post(struct fixture *fixture, const char *path)
+static struct http_client_result post(struct fixture *fixture, const char *path)
 {
     char url[FAKE_LMS_URL_MAX];
     size_t before = fixture->count;
@@ -73,10 +82,14 @@ static struct http_post_result post(struct fixture *fixture, const char *path)
     return fixture->results[before];
 }
 
-static void create_poster(struct fixture *fixture)
+static void create_client(struct fixture *fixture)
 {
     struct error error = {0};
-    assert_int_equal(http_poster_create(&fixture->callbacks, &fixture->poster, &error), STATUS_OK);
+    struct http_client_options options = {.callbacks = &fixture->callbacks,
+                                          .trust = HTTP_CLIENT_TRUST_CALLBACK,
+                                          .parallel_max = fixture->callbacks.parallel_max,
+                                          .per_origin_max = fixture->callbacks.per_origin_max};
+    assert_int_equal(http_client_create(&options, &fixture->client, &error), STATUS_OK);
 }
 
 static int set_up(void **state)
@@ -91,7 +104,7 @@ static int set_up(void **state)
     pthread_mutex_init(&fixture->lock, NULL);
     clock_condition_init(&fixture->changed);
     fixture->lms = fake_lms_start(0);
-    create_poster(fixture);
+    create_client(fixture);
     *state = fixture;
     return 0;
 }
@@ -99,7 +112,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    http_poster_destroy(fixture->poster);
+    http_client_destroy(fixture->client);
     fake_lms_destroy(fixture->lms);
     pthread_cond_destroy(&fixture->changed);
     pthread_mutex_destroy(&fixture->lock);
@@ -110,10 +123,10 @@ static int tear_down(void **state)
 /* Changes a limit for the rest of the test. */
 static void restart_with(struct fixture *fixture, int64_t per_origin_max, int64_t timeout_ms)
 {
-    http_poster_destroy(fixture->poster);
+    http_client_destroy(fixture->client);
     fixture->callbacks.per_origin_max = per_origin_max;
     fixture->callbacks.timeout_ms = timeout_ms;
-    create_poster(fixture);
+    create_client(fixture);
 }
 
 /* ---- on the wire ---- */
@@ -123,7 +136,7 @@ static void a_callback_looks_on_the_wire_as_the_original_says(void **state)
     struct fixture *fixture = *state;
     char expected[512];
 
-    struct http_post_result result = post(fixture, "/courses/x?a=b&c=d");
+    struct http_client_result result = post(fixture, "/courses/x?a=b&c=d");
 
     (void)snprintf(expected, sizeof(expected),
                    "POST /courses/x?a=b&c=d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: xqueue/" XQUEUE_VERSION
@@ -208,7 +221,7 @@ static void a_proxy_of_the_environment_is_not_used(void **state)
     struct fixture *fixture = *state;
     assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
 
-    struct http_post_result result = post(fixture, "/x");
+    struct http_client_result result = post(fixture, "/x");
 
     assert_int_equal(unsetenv("http_proxy"), 0);
     assert_int_equal(result.status, STATUS_OK);
@@ -223,7 +236,7 @@ static void only_200_is_success(void **state)
 
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         fake_lms_script_next(fixture->lms, 1, &(struct fake_lms_script){.http_status = statuses[i], .close_after = true});
-        struct http_post_result result = post(fixture, "/x");
+        struct http_client_result result = post(fixture, "/x");
 
         assert_int_equal(result.status, STATUS_UNAVAILABLE);
         assert_int_equal(result.http_status, statuses[i]);
@@ -238,7 +251,7 @@ static void a_redirect_is_not_followed(void **state)
     fake_lms_script_path(fixture->lms, "/x",
                          &(struct fake_lms_script){.kind = FAKE_LMS_REDIRECT, .http_status = 307, .location = "/y"});
 
-    struct http_post_result result = post(fixture, "/x");
+    struct http_client_result result = post(fixture, "/x");
 
     assert_int_equal(result.status, STATUS_UNAVAILABLE);
     assert_int_equal(result.http_status, 307);
@@ -250,7 +263,7 @@ static void retry_after_is_handed_on(void **state)
     struct fixture *fixture = *state;
     fake_lms_script_next(fixture->lms, 1, &(struct fake_lms_script){.http_status = 503, .header_line = "Retry-After: 7"});
 
-    struct http_post_result result = post(fixture, "/x");
+    struct http_client_result result = post(fixture, "/x");
 
     assert_int_equal(result.retry_after_ms, 7000);
 }
@@ -272,7 +285,7 @@ static void an_lms_that_hangs_times_out(void **state)
     restart_with(fixture, 64, 300);
     fake_lms_script_path(fixture->lms, "/hang", &(struct fake_lms_script){.kind = FAKE_LMS_HANG});
 
-    struct http_post_result result = post(fixture, "/hang");
+    struct http_client_result result = post(fixture, "/hang");
 
     assert_int_equal(result.status, STATUS_TIMEOUT);
     assert_int_equal(result.http_status, 0);
@@ -288,7 +301,7 @@ static void a_broken_answer_is_a_failure_that_may_pass(void **state)
     assert_int_equal(post(fixture, "/close").status, STATUS_UNAVAILABLE);
     assert_int_equal(post(fixture, "/garbage").status, STATUS_UNAVAILABLE);
     fake_lms_stop(fixture->lms);
-    struct http_post_result result = post(fixture, "/refused");
+    struct http_client_result result = post(fixture, "/refused");
     assert_int_equal(result.status, STATUS_UNAVAILABLE);
     assert_true(strlen(result.text) > 0);
     fake_lms_resume(fixture->lms);
@@ -363,8 +376,12 @@ static void who_finds_no_place_in_time_is_told_so(void **state)
     assert_int_equal(start(fixture, fake_lms_url(fixture->lms, "/first", url), "", NULL), STATUS_OK);
     assert_true(fake_lms_wait_for(fixture->lms, 1, PATIENCE_MS));
 
-    struct http_post second = {.url = url, .body = memory_copy_text(""), .start_within_ms = 50};
-    assert_int_equal(http_poster_start(fixture->poster, &second, on_done, fixture, NULL), STATUS_OK);
+    struct http_client_request second = {.method = HTTP_CLIENT_POST,
+                                         .url = url,
+                                         .body = memory_copy_text(""),
+                                         .limits = limits_of(fixture),
+                                         .start_within_ms = 50};
+    assert_int_equal(http_client_start(fixture->client, &second, on_done, fixture, NULL), STATUS_OK);
     wait_for_results(fixture, 1);
 
     assert_int_equal(fixture->results[0].status, STATUS_FULL);
@@ -384,7 +401,7 @@ static void canceling_ends_what_runs_and_refuses_more(void **state)
         assert_int_equal(start(fixture, fake_lms_url(fixture->lms, "/x", url), "", NULL), STATUS_OK);
     assert_true(fake_lms_wait_for(fixture->lms, 1, PATIENCE_MS));
 
-    http_poster_cancel_all(fixture->poster);
+    http_client_cancel_all(fixture->client);
     wait_for_results(fixture, 3);
 
     for (int i = 0; i < 3; i++)
@@ -400,8 +417,8 @@ static void destroying_calls_back_what_is_left(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(start(fixture, fake_lms_url(fixture->lms, "/x", url), "", NULL), STATUS_OK);
 
-    http_poster_destroy(fixture->poster);
-    fixture->poster = NULL;
+    http_client_destroy(fixture->client);
+    fixture->client = NULL;
 
     assert_int_equal(fixture->count, 10);
 }
