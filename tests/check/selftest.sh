@@ -61,7 +61,7 @@ layers_samples() {
     finds 'inside base/rpc' service/engine.c "$top"'#include <grpc/grpc.h>'
     finds 'inside base/rpc' service/engine.c "$top"'#include "base/rpc/rpc_internal.h"'
     finds 'inside one file' rest-adapter/routes.c "$top"'#include <civetweb.h>'
-    finds 'inside one file' rest-adapter/courier.c "$top"'#include <curl/curl.h>'
+    finds 'inside the HTTP client' rest-adapter/courier.c "$top"'#include <curl/curl.h>'
     finds 'PostgreSQL' service/store/store_sqlite_user.c "$top"'#include <libpq-fe.h>'
     finds 'no JSON' service/queue.c "$top"'#include <jansson.h>'
     finds 'pb_edges' service/queue.c "$top"'#include "xqueue/v1/graders.pb-c.h"'
