@@ -130,6 +130,7 @@ struct span endpoint_query(const struct endpoint *endpoint, const char *name, st
     struct error error;
 
     form_init(form, &limits);
+    form->charset = charset_of(span_of(http_request_header(endpoint->request, "Content-Type")));
     if (endpoint->request->query == NULL ||
         form_parse_urlencoded(form, span_of(endpoint->request->query), &error) != STATUS_OK) {
         return (struct span){0}; // only the first: what fits into a head fits into the limits

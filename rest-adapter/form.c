@@ -13,34 +13,16 @@ struct form_field {
 };
 
 enum {
-    FORM_FIELD_OVERHEAD = 2,     // what the original counts per multipart field beside name and value
-    FORM_REPLACEMENT_GROWTH = 3, // U+FFFD is three bytes and may stand for one
+    FORM_FIELD_OVERHEAD = 2, // what the original counts per multipart field beside name and value
+    LATIN1_BYTES = 2,        // of a Latin-1 character beyond ASCII, in UTF-8
 };
 
-void form_append_utf8(struct text *out, struct span bytes)
-{
-    size_t good_from = 0;
-    size_t at = 0;
-    while (at < bytes.length) {
-        uint32_t code = 0;
-        size_t taken = utf8_next(bytes.bytes + at, bytes.length - at, &code);
-        if (code == UTF8_BAD) {
-            text_append(out, bytes.bytes + good_from, at - good_from);
-            utf8_append(out, UTF8_REPLACEMENT);
-            good_from = at + taken;
-        }
-        at += taken;
-    }
-    if (at > good_from)
-        text_append(out, bytes.bytes + good_from, at - good_from);
-}
-
-// An owned copy with U+FFFD where it is not UTF-8, followed by a NUL.
-static struct span copy_utf8(struct span bytes)
+// An owned copy as UTF-8, followed by a NUL.
+static struct span copy_utf8(const struct charset *charset, struct span bytes)
 {
     struct text text;
-    text_init(&text, bytes.length * FORM_REPLACEMENT_GROWTH);
-    form_append_utf8(&text, bytes);
+    text_init(&text, bytes.length * CHARSET_GROWTH);
+    charset_append_utf8(charset, &text, bytes);
     assert(!text.failed);
     size_t length = 0;
     char *copy = text_take(&text, &length);
@@ -107,30 +89,43 @@ static void append_field(struct form *form, struct span name, struct span value)
     form->fields[form->field_count++] = (struct form_field){.name = name, .value = value};
 }
 
-static struct span decode(struct span piece)
+// One byte of an urlencoded text, or what an escape stands for. Returns how many bytes of piece it took.
+static size_t decode_byte(struct span piece, size_t at, char *out_byte)
 {
-    char *plain = memory_allocate(piece.length + 1);
+    *out_byte = piece.bytes[at] == '+' ? ' ' : piece.bytes[at];
+    if (piece.bytes[at] != '%' || piece.length - at <= 2)
+        return 1;
+    int high = ascii_hex_value(piece.bytes[at + 1]);
+    int low = ascii_hex_value(piece.bytes[at + 2]);
+    if (high < 0 || low < 0)
+        return 1;
+    *out_byte = (char)(high << 4 | low);
+    return 3;
+}
+
+// latin1: bytes beyond ASCII that are not escaped are Latin-1.
+static struct span decode(const struct form *form, struct span piece, bool latin1)
+{
+    char *plain = memory_allocate(piece.length * LATIN1_BYTES + 1);
     size_t length = 0;
-    for (size_t at = 0; at < piece.length; at++) {
-        char byte = piece.bytes[at];
-        if (byte == '+') {
-            byte = ' ';
-        } else if (byte == '%' && piece.length - at > 2) {
-            int high = ascii_hex_value(piece.bytes[at + 1]);
-            int low = ascii_hex_value(piece.bytes[at + 2]);
-            if (high >= 0 && low >= 0) {
-                byte = (char)(high << 4 | low);
-                at += 2;
-            }
+    for (size_t at = 0; at < piece.length;) {
+        char byte = 0;
+        size_t taken = decode_byte(piece, at, &byte);
+        unsigned char code = (unsigned char)byte;
+        if (latin1 && taken == 1 && code >= 0x80) {
+            plain[length++] = (char)(0xC0 | code >> 6);
+            plain[length++] = (char)(0x80 | (code & 0x3F));
+        } else {
+            plain[length++] = byte;
         }
-        plain[length++] = byte;
+        at += taken;
     }
-    struct span decoded = copy_utf8((struct span){.bytes = plain, .length = length});
+    struct span decoded = copy_utf8(form->charset, (struct span){.bytes = plain, .length = length});
     memory_free(plain);
     return decoded;
 }
 
-static void append_piece(struct form *form, struct span piece)
+static void append_piece(struct form *form, struct span piece, bool latin1)
 {
     if (piece.length == 0)
         return;
@@ -139,7 +134,7 @@ static void append_piece(struct form *form, struct span piece)
     size_t value_from = equals ? name_length + 1 : name_length;
     struct span name = {.bytes = piece.bytes, .length = name_length};
     struct span value = {.bytes = piece.bytes + value_from, .length = piece.length - value_from};
-    append_field(form, decode(name), decode(value));
+    append_field(form, decode(form, name, latin1), decode(form, value, latin1));
 }
 
 enum status form_parse_urlencoded(struct form *form, struct span text, struct error *error)
@@ -153,11 +148,12 @@ enum status form_parse_urlencoded(struct form *form, struct span text, struct er
     if (status != STATUS_OK)
         return status;
 
+    bool latin1 = !form->charset && !text_is_utf8(text.bytes, text.length);
     size_t from = 0;
     for (size_t at = 0; at <= text.length; at++) {
         if (at < text.length && text.bytes[at] != '&')
             continue;
-        append_piece(form, (struct span){.bytes = text.bytes + from, .length = at - from});
+        append_piece(form, (struct span){.bytes = text.bytes + from, .length = at - from}, latin1);
         from = at + 1;
     }
     form->bytes += text.length;
@@ -170,15 +166,15 @@ enum status form_add_field(struct form *form, struct span name, struct span valu
     enum status status = check_room(form, 1, bytes, error);
     if (status != STATUS_OK)
         return status;
-    append_field(form, copy_utf8(name), copy_utf8(value));
+    append_field(form, copy_utf8(form->charset, name), copy_utf8(form->charset, value));
     form->bytes += bytes;
     return STATUS_OK;
 }
 
 // The last path component without what cannot be seen; empty when nothing usable is left. Owned.
-static struct span clean_filename(struct span filename)
+static struct span clean_filename(const struct form *form, struct span filename)
 {
-    struct span whole = copy_utf8(filename);
+    struct span whole = copy_utf8(form->charset, filename);
     size_t from = whole.length;
     while (from > 0 && whole.bytes[from - 1] != '/' && whole.bytes[from - 1] != '\\')
         from--;
@@ -212,8 +208,8 @@ static struct form_file *append_file(struct form *form)
 enum status form_add_file(struct form *form, struct span field, struct span filename, struct span content_type,
                           struct form_file **out_file, struct error *error)
 {
-    struct span clean = clean_filename(filename);
-    struct span name = copy_utf8(field);
+    struct span clean = clean_filename(form, filename);
+    struct span name = copy_utf8(form->charset, field);
     enum status status = STATUS_OK;
     if (clean.length == 0) {
         *out_file = NULL;
@@ -232,7 +228,7 @@ enum status form_add_file(struct form *form, struct span field, struct span file
 
     struct form_file *file = append_file(form);
     char type[FORM_NAME_BYTES_MAX + 1];
-    struct span whole_type = copy_utf8(content_type);
+    struct span whole_type = copy_utf8(NULL, content_type);
     (void)text_copy(type, sizeof type, whole_type.bytes); // cutting it is what the contract says
     span_free(whole_type);
     file->field = name;

@@ -5,7 +5,8 @@
  *
  * Decoding is that of the original: '+' and %20 are a blank, a bad %zz stays as it is, bytes that are not UTF-8 become U+FFFD
  * (one per maximal part, as Python's decode('utf-8', 'replace')), ';' separates nothing, NUL bytes are kept, and of several
- * fields with one name the last counts.
+ * fields with one name the last counts. An urlencoded text whose raw bytes (those without '%') are not UTF-8 has them read as
+ * Latin-1, all of them. Another character set than UTF-8, named by the request's Content-Type, goes for names and values.
  *
  * Threading: pure; one form belongs to one thread at a time.
  */
@@ -19,6 +20,7 @@
 #include "base/span.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "rest-adapter/charset.h"
 
 enum {
     FORM_NAME_BYTES_MAX =
@@ -52,7 +54,8 @@ struct form_field;
 
 struct form {
     struct form_limits limits;
-    struct form_field *fields; /* owned */
+    const struct charset *charset; /* of what comes in; NULL: UTF-8; may be set after form_init */
+    struct form_field *fields;     /* owned */
     size_t field_count;
     size_t field_capacity;
     size_t bytes;             /* used of limits.bytes_max */
@@ -74,7 +77,7 @@ void form_finish(struct form *form);
  */
 enum status form_parse_urlencoded(struct form *form, struct span text, struct error *error) STATUS_CHECKED;
 
-/* Adds one field, copied, with bytes that are not UTF-8 replaced in both. Errors as above. */
+/* Adds one field, copied, both made UTF-8. Errors as above. */
 enum status form_add_field(struct form *form, struct span name, struct span value, struct error *error) STATUS_CHECKED;
 
 /*
@@ -92,8 +95,5 @@ struct span form_get(const struct form *form, const char *name);
 
 /* The files in the order in which they came; NULL when index >= form.file_count. Several may have one field name. */
 struct form_file *form_file_at(const struct form *form, size_t index);
-
-/* Appends bytes with every maximal part that is not UTF-8 replaced by U+FFFD. */
-void form_append_utf8(struct text *out, struct span bytes);
 
 #endif

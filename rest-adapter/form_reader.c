@@ -95,6 +95,7 @@ enum status form_reader_create(struct span content_type, struct form *form, cons
     struct form_reader *reader = MEMORY_NEW(struct form_reader);
     reader->type = type_of(content_type);
     reader->form = form;
+    form->charset = charset_of(content_type);
     if (sink)
         reader->sink = *sink;
     text_init(&reader->value, form->limits.bytes_max);

@@ -29,7 +29,8 @@ struct form_file_sink {
 struct form_reader;
 
 /*
- * content_type: the header's value or absent, borrowed for the call only. form: borrowed for the reader's life, initialised.
+ * content_type: the header's value or absent, borrowed for the call only. form: borrowed for the reader's life, initialised;
+ * its charset becomes that of content_type.
  * sink: copied; NULL: files are read and dropped, only described in the form. STATUS_INVALID (FORM_MALFORMED): multipart
  * without a usable boundary.
  */

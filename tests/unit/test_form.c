@@ -133,6 +133,51 @@ static void what_is_not_utf8_becomes_u_fffd_as_python_does_it(void **state)
     form_finish(&form);
 }
 
+static void raw_bytes_that_are_not_utf8_are_latin1_and_escaped_ones_are_not(void **state)
+{
+    (void)state;
+    struct form form = parse("a=\xE9%C3%A9&b=\xC3\xA9&c=%FF&d=%C3\xA9");
+
+    ASSERT_FIELD(&form, "a", "\xC3\xA9\xC3\xA9");
+    ASSERT_FIELD(&form, "b", "\xC3\x83\xC2\xA9");
+    ASSERT_FIELD(&form, "c", BAD);
+    ASSERT_FIELD(&form, "d", BAD "\xC2\xA9");
+    form_finish(&form);
+}
+
+static void the_character_set_of_the_request_is_that_of_the_form(void **state)
+{
+    (void)state;
+#define URLENCODED "application/x-www-form-urlencoded; charset="
+    static const struct {
+        const char *content_type;
+        const char *given;
+        const char *wanted;
+    } cases[] = {
+        {"text/plain", "a=%E9", BAD},
+        {URLENCODED "latin-1", "a=%E9\xE9", "\xC3\xA9\xC3\xA9"},
+        {URLENCODED "\"ISO-8859-1\"", "a=%E9", "\xC3\xA9"},
+        {URLENCODED "iso_8859_15", "a=%A4", "\xE2\x82\xAC"},
+        {URLENCODED "Windows-1251", "a=%E9", "\xD0\xB9"},
+        {URLENCODED "cp1252", "a=%81%80", BAD "\xE2\x82\xAC"},
+        {URLENCODED "us-ascii", "a=x%C3%A9y", "x" BAD BAD "y"},
+        {URLENCODED "shift_jis", "a=%82%A0%82", "\xE3\x81\x82" BAD},
+        {URLENCODED "utf-8", "a=%C3%A9", "\xC3\xA9"},
+        {URLENCODED "UTF8", "a=%C3%A9", "\xC3\xA9"},
+        {URLENCODED "nonsense", "a=%C3%A9", "\xC3\xA9"},
+        {URLENCODED "lat\xFFin1", "a=%C3%A9", "\xC3\xA9"},
+        {URLENCODED "utf-7", "a=%2BAOk-", "+AOk-"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct form form;
+        form_init(&form, &defaults);
+        form.charset = charset_of(span_of(cases[i].content_type));
+        assert_int_equal(form_parse_urlencoded(&form, span_of(cases[i].given), NULL), STATUS_OK);
+        assert_span(form_get(&form, "a"), cases[i].wanted, strlen(cases[i].wanted));
+        form_finish(&form);
+    }
+}
+
 static void exactly_the_limit_of_bytes_is_fine_and_one_more_is_not(void **state)
 {
     (void)state;
@@ -260,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_field_may_be_without_value_or_name),
         cmocka_unit_test(an_empty_text_has_no_fields),
         cmocka_unit_test(what_is_not_utf8_becomes_u_fffd_as_python_does_it),
+        cmocka_unit_test(raw_bytes_that_are_not_utf8_are_latin1_and_escaped_ones_are_not),
+        cmocka_unit_test(the_character_set_of_the_request_is_that_of_the_form),
         cmocka_unit_test(exactly_the_limit_of_bytes_is_fine_and_one_more_is_not),
         cmocka_unit_test(a_thousand_fields_are_fine_and_one_more_is_not),
         cmocka_unit_test(a_filename_is_reduced_to_its_last_component),
