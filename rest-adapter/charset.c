@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "rest-adapter/header_value.h"
 #include "base/utf8.h"
+#include "rest-adapter/header_value.h"
 
 enum {
     NAME_BYTES_MAX = 40,  /* of a charset parameter: longer ones are unknown */

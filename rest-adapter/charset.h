@@ -8,8 +8,8 @@
 #ifndef REST_ADAPTER_CHARSET_H
 #define REST_ADAPTER_CHARSET_H
 
-#include "base/text.h"
 #include "base/span.h"
+#include "base/text.h"
 
 struct charset; /* static */
 

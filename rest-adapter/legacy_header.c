@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rest-adapter/legacy_header.h"
 
-#include <math.h>
-
-#include "base/ascii.h"
 #include "base/memory.h"
 #include "base/python_json.h"
 #include "base/text.h"
 #include "rest-adapter/legacy_reply.h"
+#include "rest-adapter/python_int.h"
 
-enum {
-    QUEUE_NAME_BYTES_MAX = 128, // the contract's bound of a queue's name
-    DECIMAL = 10,
-};
+enum { QUEUE_NAME_BYTES_MAX = 128 }; // the contract's bound of a queue's name
 
 static enum status invalid(struct error *error, enum legacy_text text)
 {
@@ -58,6 +53,15 @@ static void set_queue(struct legacy_submit_header *header, const struct python_j
     header->queue_is_name = strlen(header->queue) == header->queue_length && text_is_name(header->queue, QUEUE_NAME_BYTES_MAX);
 }
 
+static void set_callback(struct legacy_submit_header *header, const struct python_json *value)
+{
+    if (value->kind != PYTHON_JSON_STRING)
+        return;
+    header->callback_url = memory_allocate(value->text.length + 1);
+    memcpy(header->callback_url, value->text.bytes, value->text.length);
+    header->callback_length = value->text.length;
+}
+
 enum status legacy_submit_header_parse(struct span header, struct legacy_submit_header *out_header, struct error *error)
 {
     struct python_json *object = NULL;
@@ -69,13 +73,9 @@ enum status legacy_submit_header_parse(struct span header, struct legacy_submit_
     const struct python_json *queue = python_json_get(object, "queue_name");
     if (!callback || !queue || !python_json_get(object, "lms_key")) {
         status = invalid(error, LEGACY_SUBMIT_INVALID);
-    } else if (callback->kind != PYTHON_JSON_STRING) {
-        status = error_set(error, STATUS_INVALID, "HEADER_INVALID", "%s: lms_callback_url must be a string",
-                           legacy_text(LEGACY_SUBMIT_INVALID));
     } else {
-        struct legacy_submit_header parsed = {.callback_length = callback->text.length};
-        parsed.callback_url = memory_allocate(callback->text.length + 1);
-        memcpy(parsed.callback_url, callback->text.bytes, callback->text.length);
+        struct legacy_submit_header parsed = {0};
+        set_callback(&parsed, callback);
         set_queue(&parsed, queue);
         *out_header = parsed;
     }
@@ -93,85 +93,6 @@ void legacy_submit_header_finish(struct legacy_submit_header *header)
 static enum status not_found(struct error *error)
 {
     return error_set(error, STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", "%s", legacy_text(LEGACY_SUBMISSION_NOT_FOUND));
-}
-
-static bool is_blank(char byte)
-{
-    return byte == ' ' || (byte >= '\t' && byte <= '\r') || (byte >= 0x1C && byte <= 0x1F);
-}
-
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && is_blank(span.bytes[0])) {
-        span.bytes++;
-        span.length--;
-    }
-    while (span.length > 0 && is_blank(span.bytes[span.length - 1]))
-        span.length--;
-    return span;
-}
-
-/*
- * int(text): blanks around, a sign, digits with single underscores between them. What it refuses is STATUS_INVALID; a number
- * that no submission has is STATUS_NOT_FOUND.
- */
-static enum status int_of_text(struct span text, uint64_t *out_number)
-{
-    text = trim(text);
-    bool negative = text.length > 0 && text.bytes[0] == '-';
-    size_t at = negative || (text.length > 0 && text.bytes[0] == '+') ? 1 : 0;
-    uint64_t number = 0;
-    size_t digits = 0;
-    bool after_digit = false;
-    for (; at < text.length; at++) {
-        char byte = text.bytes[at];
-        if (byte == '_' && after_digit) {
-            after_digit = false;
-            continue;
-        }
-        if (!ascii_is_digit(byte))
-            return STATUS_INVALID;
-        after_digit = true;
-        digits++;
-        if (number <= INT64_MAX / DECIMAL)
-            number = number * DECIMAL + (uint64_t)(byte - '0');
-        else
-            number = (uint64_t)INT64_MAX + 1; // stays there: too large
-    }
-    if (!after_digit || digits > PYTHON_JSON_DIGITS_MAX)
-        return STATUS_INVALID;
-    if (negative || number == 0 || number > INT64_MAX)
-        return STATUS_NOT_FOUND;
-    *out_number = number;
-    return STATUS_OK;
-}
-
-static enum status int_of_float(double number, uint64_t *out_number)
-{
-    if (!isfinite(number))
-        return STATUS_INVALID;
-    if (number < 1 || number >= 0x1p63)
-        return STATUS_NOT_FOUND;
-    *out_number = (uint64_t)number;
-    return STATUS_OK;
-}
-
-static enum status int_of(const struct python_json *value, uint64_t *out_number)
-{
-    switch (value->kind) {
-    case PYTHON_JSON_FALSE:
-        return STATUS_NOT_FOUND; // 0
-    case PYTHON_JSON_TRUE:
-        *out_number = 1;
-        return STATUS_OK;
-    case PYTHON_JSON_INTEGER:
-    case PYTHON_JSON_STRING:
-        return int_of_text(value->text, out_number);
-    case PYTHON_JSON_FLOAT:
-        return int_of_float(value->number, out_number);
-    default:
-        return STATUS_INVALID;
-    }
 }
 
 static void set_key(struct legacy_result_header *header, const struct python_json *value)
@@ -192,7 +113,7 @@ enum status legacy_result_header_parse(struct span header, struct legacy_result_
     struct legacy_result_header parsed = {0};
     const struct python_json *id = python_json_get(object, "submission_id");
     const struct python_json *key = python_json_get(object, "submission_key");
-    status = id && key ? int_of(id, &parsed.submission_id) : STATUS_INVALID;
+    status = id && key ? python_int_id(id, &parsed.submission_id) : STATUS_INVALID;
     if (status == STATUS_OK) {
         set_key(&parsed, key);
         *out_header = parsed;

@@ -31,15 +31,16 @@ struct legacy_submit_header {
     size_t queue_length;
     bool
         queue_is_name; /* false: no queue can have this name (too long, control characters, not UTF-8): not found, do not ask */
-    char *callback_url; /* owned, followed by a NUL; not checked, see url_check */
+    /* Owned, followed by a NUL; not checked, see callback_rules.h. NULL: it is no string (the original crashes). */
+    char *callback_url;
     size_t callback_length;
 };
 
 /*
  * Parses the header of a submit. *out_header: free with legacy_submit_header_finish; untouched on failure.
  * STATUS_INVALID with the legacy text LEGACY_SUBMIT_INVALID: not JSON, not an object, nested deeper than PYTHON_JSON_DEPTH_MAX,
- * or lms_callback_url, lms_key or queue_name missing. STATUS_INVALID with a text of ours: lms_callback_url is no string (the
- * original crashes), or the header is longer than LEGACY_HEADER_BYTES_MAX.
+ * or lms_callback_url, lms_key or queue_name missing. STATUS_INVALID with a text of ours: the header is longer than
+ * LEGACY_HEADER_BYTES_MAX.
  */
 enum status legacy_submit_header_parse(struct span header, struct legacy_submit_header *out_header,
                                        struct error *error) STATUS_CHECKED;
@@ -55,7 +56,7 @@ struct legacy_result_header {
 };
 
 /*
- * Parses the header of a put_result. submission_id goes through what Python's int() does (ASCII digits only). *out_header is
+ * Parses the header of a put_result. submission_id goes through what Python's int() does (python_int.h). *out_header is
  * untouched on failure. STATUS_INVALID with the legacy text LEGACY_PUT_RESULT_INVALID: not JSON, not an object, a key missing,
  * or a submission_id that int() refuses (the original crashes). STATUS_NOT_FOUND, reason SUBMISSION_NOT_FOUND: an id that no
  * submission can have (0, -1, 10^30).

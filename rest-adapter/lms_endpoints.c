@@ -16,6 +16,8 @@ enum { COUNT_TEXT_MAX = 24 };
 
 static const struct rpc_client_method submit_method = {"/xqueue.v1.Submissions/Submit",
                                                        &xqueue__v1__submit_response__descriptor};
+static const struct rpc_client_method get_queue_method = {"/xqueue.v1.Submissions/GetQueue",
+                                                          &xqueue__v1__get_queue_response__descriptor};
 
 /* A submission on its way to the core. */
 struct submitting {
@@ -135,10 +137,38 @@ static enum status check_header(const struct submitting *submitting, struct erro
     if (!header->queue_is_name) {
         return error_set(error, STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", "no such queue");
     }
+    if (header->callback_url == NULL) {
+        return error_set(error, STATUS_INVALID, "URL_INVALID", "lms_callback_url must be a string");
+    }
     if (strlen(header->callback_url) != header->callback_length) {
         return error_set(error, STATUS_INVALID, "URL_INVALID", "lms_callback_url holds a NUL character");
     }
     return callback_rules_check(&config->callbacks, header->callback_url, error);
+}
+
+/* The reply to what is not even sent to the core. That there is no such queue goes before, as in the original. */
+static void refuse(struct submitting *submitting, enum status status, const struct error *error)
+{
+    struct endpoint *endpoint = submitting->endpoint;
+    struct span queue = {submitting->header.queue, submitting->header.queue_length};
+    Xqueue__V1__GetQueueRequest request = XQUEUE__V1__GET_QUEUE_REQUEST__INIT;
+    struct rpc_message *reply = NULL;
+    struct error unknown = {0};
+
+    if (!submitting->header.queue_is_name) {
+        if (endpoint_is_logged_in(endpoint)) {
+            endpoint_fail(endpoint, status, error, queue);
+        }
+        return;
+    }
+    request.queue = submitting->header.queue;
+    enum status asked = endpoint_call(endpoint, &get_queue_method, &request.base, &reply, &unknown);
+    if (asked == STATUS_OK) {
+        rpc_message_free(reply);
+        endpoint_fail(endpoint, status, error, queue);
+    } else {
+        endpoint_fail(endpoint, asked, &unknown, queue);
+    }
 }
 
 /* The header is parsed. true: the core has the submission, or may have it. */
@@ -156,9 +186,7 @@ static bool hand_over(struct submitting *submitting, struct span body)
         status = name_files(submitting, &error);
     }
     if (status != STATUS_OK) {
-        if (endpoint_is_logged_in(endpoint)) {
-            endpoint_fail(endpoint, status, &error, queue);
-        }
+        refuse(submitting, status, &error);
         return false;
     }
     status = call_submit(submitting, body, &error);

@@ -24,7 +24,7 @@ static void read_submit(struct span input)
     if (status == STATUS_OK) {
         require(header.queue_length <= LEGACY_HEADER_QUEUE_BYTES_MAX && header.queue[header.queue_length] == '\0');
         require(!header.queue_is_name || text_is_name(header.queue, 128));
-        require(header.callback_url[header.callback_length] == '\0');
+        require(!header.callback_url || header.callback_url[header.callback_length] == '\0');
     } else {
         require(status == STATUS_INVALID && error.text[0] != '\0');
     }
