@@ -23,11 +23,34 @@ int64_t http_request_read(const struct http_request *request, void *buffer, size
     return request->read(request->connection, buffer, capacity);
 }
 
+/* What stands between the brackets: hexadecimal digits, a colon, and something after it. */
+static const char *skip_ipv6(const char *host)
+{
+    const char *colon = host + 1 + strspn(host + 1, "0123456789abcdefABCDEF");
+    const char *end = *colon == ':' ? colon + 1 + strspn(colon + 1, "0123456789abcdefABCDEF:.") : host;
+
+    return end > colon + 1 && *end == ']' ? end + 1 : host;
+}
+
+bool http_host_is_valid(const char *host)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+    const char *end = host[0] == '[' ? skip_ipv6(host) : host + strspn(host, letters);
+
+    if (end == host || (end == host + 1 && host[0] == '.')) {
+        return false;
+    }
+    if (*end == '\0') {
+        return true;
+    }
+    return *end == ':' && end[1] != '\0' && end[1 + strspn(end + 1, "0123456789")] == '\0';
+}
+
 enum http_method http_method_from_name(const char *name)
 {
     static const char *const names[] = {
         [HTTP_GET] = "GET",       [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",       [HTTP_PUT] = "PUT",
-        [HTTP_DELETE] = "DELETE", [HTTP_PATCH] = "PATCH", [HTTP_OPTIONS] = "OPTIONS",
+        [HTTP_DELETE] = "DELETE", [HTTP_PATCH] = "PATCH", [HTTP_OPTIONS] = "OPTIONS", [HTTP_TRACE] = "TRACE",
     };
 
     for (int i = 0; i < HTTP_OTHER; i++) {

@@ -22,7 +22,7 @@ enum {
     HTTP_DATE_MAX = 32,                           /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 };
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_PATCH, HTTP_OPTIONS, HTTP_OTHER };
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_PATCH, HTTP_OPTIONS, HTTP_TRACE, HTTP_OTHER };
 
 /* Everything is borrowed for the length of the handler. */
 struct http_request {
@@ -49,6 +49,12 @@ const char *http_request_header_at(const struct http_request *request, const cha
  * vanished, or was slower than the server allows: then the reply is not worth much, and the connection ends.
  */
 int64_t http_request_read(const struct http_request *request, void *buffer, size_t capacity);
+
+/*
+ * Is this the value of a Host header: a name of letters, digits, '.' and '-' or an IPv6 address in brackets, with a port or
+ * without? The original answers 400 to anything else, an empty one and one with '_' included.
+ */
+bool http_host_is_valid(const char *host);
 
 /* A method's value by its name ("GET"); names are case-sensitive. HTTP_OTHER for unknown ones. */
 enum http_method http_method_from_name(const char *name);

@@ -71,7 +71,7 @@ static void redirect_to_slash(const struct http_request *request, struct http_re
 
 static bool is_safe(enum http_method method)
 {
-    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS;
+    return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_OPTIONS || method == HTTP_TRACE;
 }
 
 static void serve_route(const struct route *route, struct endpoint *endpoint)
@@ -93,10 +93,13 @@ static void serve_route(const struct route *route, struct endpoint *endpoint)
 void routes_serve(void *adapter, const struct http_request *request, struct http_reply *reply)
 {
     const struct route *route = find_route(request->path);
+    const char *host = http_request_header(request, "Host");
     int64_t started_us = clock_monotonic_us();
     struct endpoint endpoint;
 
-    if (route != NULL) {
+    if (host != NULL && !http_host_is_valid(host)) {
+        http_reply_page(reply, 400);
+    } else if (route != NULL) {
         endpoint_init(&endpoint, adapter, request, reply);
         serve_route(route, &endpoint);
     } else if (is_route_without_slash(request->path)) {

@@ -75,6 +75,34 @@ static void a_missing_slash_is_redirected_with_the_query_as_it_is(void **state)
     assert_string_equal(rest_rig_header(&rig, "Location", 0), "/xqueue/status/");
 }
 
+static void a_host_that_can_be_none_is_a_bad_request(void **state)
+{
+    static const struct {
+        const char *host;
+        bool is_valid;
+    } cases[] = {
+        {"xqueue", true},    {"XQueue.example.org:8040", true},
+        {"10.0.0.1", true},  {"[::1]:80", true},
+        {"a.", true},        {"[::ffff:1.2.3.4]", true},
+        {"-", true},         {"", false},
+        {".", false},        {".:80", false},
+        {"a_b", false},      {"a b", false},
+        {"a:", false},       {"a:x", false},
+        {"a:1:2", false},    {"[::1", false},
+        {"[:]", false},      {"[1.2:3]", false},
+        {"[]", false},       {"[::1]x", false},
+        {"a/b", false},      {"a@b", false},
+        {"\xc3\xa9", false}, {":80", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (http_host_is_valid(cases[i].host) != cases[i].is_valid) {
+            fail_msg("'%s'", cases[i].host);
+        }
+    }
+}
+
 static void without_a_session_every_method_is_sent_to_the_login_page(void **state)
 {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "POST"};
@@ -158,6 +186,7 @@ int main(void)
         cmocka_unit_test(status_says_ok_to_everybody),
         cmocka_unit_test(paths_that_do_not_exist_are_not_found),
         cmocka_unit_test(a_missing_slash_is_redirected_with_the_query_as_it_is),
+        cmocka_unit_test(a_host_that_can_be_none_is_a_bad_request),
         cmocka_unit_test(without_a_session_every_method_is_sent_to_the_login_page),
         cmocka_unit_test(a_session_that_is_over_is_sent_to_the_login_page_and_its_cookie_deleted),
         cmocka_unit_test(the_csrf_check_comes_before_the_login_and_only_where_the_original_has_it),
