@@ -4,10 +4,7 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_count,
-    &command_consumer,
-    &command_hash_password,
-    NULL,
+    &command_count, &command_consumer, &command_hash_password, &command_import_db, NULL,
 };
 
 const struct command *commands_find(const char *const *words, size_t word_count, size_t *out_words)

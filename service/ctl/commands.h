@@ -12,7 +12,7 @@
 
 #include "service/ctl/command.h"
 
-extern const struct command command_count, command_consumer, command_hash_password;
+extern const struct command command_count, command_consumer, command_hash_password, command_import_db;
 
 /* Ends with NULL. */
 extern const struct command *const commands[];

@@ -133,7 +133,7 @@ static int by_replace_key_and_arrival(const void *a, const void *b)
  */
 static void place_all(struct import_entry **sorted, size_t count)
 {
-    qsort(sorted, count, sizeof *sorted, by_queue_and_arrival);
+    qsort(sorted, count, sizeof(void *), by_queue_and_arrival);
     for (size_t at = 0; at < count; at++) {
         struct import_entry *entry = sorted[at];
         const struct import_entry *before = at > 0 && sorted[at - 1]->queue == entry->queue ? sorted[at - 1] : NULL;
@@ -148,7 +148,7 @@ static void place_all(struct import_entry **sorted, size_t count)
 static void supersede_older(struct import_entry **sorted, size_t count)
 {
     const struct import_entry *newer = NULL;
-    qsort(sorted, count, sizeof *sorted, by_replace_key_and_arrival);
+    qsort(sorted, count, sizeof(void *), by_replace_key_and_arrival);
     for (size_t at = count; at > 0; at--) {
         struct import_entry *entry = sorted[at - 1];
         if (!entry->has_replace_key || !(import_fate_is_taken(entry->fate) || entry->fate == IMPORT_ALREADY))
@@ -252,7 +252,7 @@ enum status import_plan_settle(struct import_plan *plan, struct store *store, st
     enum status status = store ? check_store(plan, store, error) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
-    struct import_entry **sorted = memory_allocate_array(plan->count, sizeof(struct import_entry *));
+    struct import_entry **sorted = memory_allocate_array(plan->count, sizeof(void *));
     for (size_t at = 0; at < plan->count; at++)
         sorted[at] = &plan->entries[at];
     if (plan->count > 0) {
