@@ -10,9 +10,10 @@
 
 #include <yaml.h>
 
+#include "base/config_node.h"
 #include "base/memory.h"
 
-enum { NAME_SHOWN_MAX = 100, CAPACITY_FIRST = 8 };
+enum { NAME_SHOWN_MAX = 100 };
 
 struct builder {
     const char *name;
@@ -20,9 +21,13 @@ struct builder {
     struct config_node *root;
     bool has_document;
     /* The open maps and lists, innermost last. Only the innermost grows, so pointers to the outer ones stay valid. */
-    struct config_node *open[CONFIG_TREE_DEPTH_MAX];
+    struct config_node *open[CONFIG_TREE_LENIENT_DEPTH_MAX];
     size_t depth;
+    size_t depth_max;
     char *key; /* read, its value not yet; owned */
+    bool is_lenient;
+    struct config_anchors anchors;
+    char *open_anchors[CONFIG_TREE_LENIENT_DEPTH_MAX]; /* owned; of the open ones, or NULL */
 };
 
 enum status config_tree_fail(struct error *error, const char *name, size_t line, const char *format, ...)
@@ -40,33 +45,11 @@ enum status config_tree_fail(struct error *error, const char *name, size_t line,
                      cut ? name + name_length - NAME_SHOWN_MAX : name, line, text);
 }
 
-static void node_finish(struct config_node *node)
-{
-    memory_free(node->key);
-    memory_free(node->text);
-    memory_free(node->items);
-}
-
-/* Without recursion: always down to the last entry that has none of its own. */
-static void node_finish_items(struct config_node *node)
-{
-    for (;;) {
-        struct config_node *parent = node;
-        if (parent->count == 0)
-            return;
-        while (parent->items[parent->count - 1].count > 0)
-            parent = &parent->items[parent->count - 1];
-        parent->count--;
-        node_finish(&parent->items[parent->count]);
-    }
-}
-
 void config_tree_destroy(struct config_node *root)
 {
     if (!root)
         return;
-    node_finish_items(root);
-    node_finish(root);
+    config_node_finish(root);
     memory_free(root);
 }
 
@@ -101,12 +84,8 @@ static struct config_node *add_node(struct builder *builder, enum config_node_ki
             (void)config_tree_fail(builder->error, builder->name, line, "more than %d entries", CONFIG_TREE_ENTRIES_MAX);
             return NULL;
         }
-        if (parent->count == parent->capacity) {
-            parent->capacity = parent->capacity ? parent->capacity * 2 : CAPACITY_FIRST;
-            parent->items = memory_resize(parent->items, parent->capacity * sizeof *parent->items);
-        }
-        node = &parent->items[parent->count++];
-        *node = (struct config_node){.key = builder->key};
+        node = config_node_add(parent);
+        node->key = builder->key;
         builder->key = NULL;
     }
     node->kind = kind;
@@ -114,13 +93,22 @@ static struct config_node *add_node(struct builder *builder, enum config_node_ki
     return node;
 }
 
-static enum status on_open(struct builder *builder, enum config_node_kind kind, size_t line)
+/* What a fault of config_node.h is to the reader of the file. */
+static enum status check_fault(const struct builder *builder, size_t line, const char *fault)
 {
-    if (builder->depth == CONFIG_TREE_DEPTH_MAX)
-        return config_tree_fail(builder->error, builder->name, line, "more than %d levels", CONFIG_TREE_DEPTH_MAX);
+    return fault ? config_tree_fail(builder->error, builder->name, line, "%s", fault) : STATUS_OK;
+}
+
+static enum status on_open(struct builder *builder, enum config_node_kind kind, const yaml_event_t *event,
+                           const yaml_char_t *anchor)
+{
+    size_t line = line_of(event);
+    if (builder->depth == builder->depth_max)
+        return config_tree_fail(builder->error, builder->name, line, "more than %zu levels", builder->depth_max);
     struct config_node *node = add_node(builder, kind, line);
     if (!node)
         return STATUS_INVALID;
+    builder->open_anchors[builder->depth] = memory_copy_text((const char *)anchor);
     builder->open[builder->depth++] = node;
     return STATUS_OK;
 }
@@ -152,17 +140,35 @@ static enum status refuse_duplicates(const struct builder *builder, const struct
     return status;
 }
 
-static enum status on_close(struct builder *builder)
+static enum status on_close(struct builder *builder, const yaml_event_t *event)
 {
     assert(builder->depth > 0);
-    const struct config_node *node = builder->open[--builder->depth];
-    return node->kind == CONFIG_NODE_MAP ? refuse_duplicates(builder, node) : STATUS_OK;
+    struct config_node *node = builder->open[--builder->depth];
+    char *anchor = builder->open_anchors[builder->depth];
+    enum status status = STATUS_OK;
+    if (node->kind == CONFIG_NODE_MAP && builder->is_lenient)
+        status = check_fault(builder, line_of(event),
+                             config_anchors_settle(&builder->anchors, node, builder->depth_max - builder->depth - 1));
+    else if (node->kind == CONFIG_NODE_MAP)
+        status = refuse_duplicates(builder, node);
+    if (status == STATUS_OK && anchor)
+        status = check_fault(builder, node->line, config_anchors_keep(&builder->anchors, anchor, node));
+    memory_free(anchor);
+    builder->open_anchors[builder->depth] = NULL;
+    return status;
+}
+
+static bool is_plain(const yaml_event_t *event)
+{
+    const char *tag = (const char *)event->data.scalar.tag;
+    bool is_text = tag && (strcmp(tag, "!") == 0 || strcmp(tag, YAML_STR_TAG) == 0);
+    return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !is_text;
 }
 
 static bool is_null(const yaml_event_t *event)
 {
     static const char *const words[] = {"", "~", "null", "Null", "NULL"};
-    if (event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+    if (!is_plain(event))
         return false;
     for (size_t at = 0; at < sizeof words / sizeof *words; at++) {
         if (strcmp((const char *)event->data.scalar.value, words[at]) == 0)
@@ -189,15 +195,43 @@ static enum status on_scalar(struct builder *builder, const yaml_event_t *event)
         return STATUS_INVALID;
     if (node->kind == CONFIG_NODE_TEXT)
         node->text = memory_copy_text(text);
-    return STATUS_OK;
+    node->is_plain = is_plain(event);
+    if (!event->data.scalar.anchor)
+        return STATUS_OK;
+    return check_fault(builder, line, config_anchors_keep(&builder->anchors, (const char *)event->data.scalar.anchor, node));
 }
 
-static enum status refuse_anchor(const struct builder *builder, const yaml_event_t *event, const yaml_char_t *anchor,
-                                 const yaml_char_t *tag)
+static enum status on_alias(struct builder *builder, const yaml_event_t *event)
 {
-    if (anchor)
+    if (!builder->is_lenient)
+        return config_tree_fail(builder->error, builder->name, line_of(event),
+                                "aliases (*) are not allowed; quote a text that begins with '*'");
+    struct config_node *node = add_node(builder, CONFIG_NODE_NULL, line_of(event));
+    if (!node)
+        return STATUS_INVALID;
+    return check_fault(builder, node->line,
+                       config_anchors_place(&builder->anchors, (const char *)event->data.alias.anchor, node,
+                                            builder->depth_max - builder->depth));
+}
+
+/* The tags that say what a value looks like anyway; others would make objects of it. */
+static bool is_core_tag(const char *tag)
+{
+    static const char *const tags[] = {"!",          YAML_STR_TAG,   YAML_NULL_TAG, YAML_BOOL_TAG,
+                                       YAML_INT_TAG, YAML_FLOAT_TAG, YAML_SEQ_TAG,  YAML_MAP_TAG};
+    for (size_t at = 0; at < sizeof tags / sizeof *tags; at++) {
+        if (strcmp(tag, tags[at]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum status check_properties(const struct builder *builder, const yaml_event_t *event, const yaml_char_t *anchor,
+                                    const yaml_char_t *tag)
+{
+    if (anchor && !builder->is_lenient)
         return config_tree_fail(builder->error, builder->name, line_of(event), "anchors (&) are not allowed");
-    if (tag)
+    if (tag && !(builder->is_lenient && is_core_tag((const char *)tag)))
         return config_tree_fail(builder->error, builder->name, line_of(event), "tags (!) are not allowed");
     return STATUS_OK;
 }
@@ -212,20 +246,19 @@ static enum status on_event(struct builder *builder, const yaml_event_t *event)
         builder->has_document = true;
         return STATUS_OK;
     case YAML_ALIAS_EVENT:
-        return config_tree_fail(builder->error, builder->name, line_of(event),
-                                "aliases (*) are not allowed; quote a text that begins with '*'");
+        return on_alias(builder, event);
     case YAML_SCALAR_EVENT:
-        status = refuse_anchor(builder, event, event->data.scalar.anchor, event->data.scalar.tag);
+        status = check_properties(builder, event, event->data.scalar.anchor, event->data.scalar.tag);
         return status == STATUS_OK ? on_scalar(builder, event) : status;
     case YAML_SEQUENCE_START_EVENT:
-        status = refuse_anchor(builder, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
-        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_LIST, line_of(event)) : status;
+        status = check_properties(builder, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_LIST, event, event->data.sequence_start.anchor) : status;
     case YAML_MAPPING_START_EVENT:
-        status = refuse_anchor(builder, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
-        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_MAP, line_of(event)) : status;
+        status = check_properties(builder, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        return status == STATUS_OK ? on_open(builder, CONFIG_NODE_MAP, event, event->data.mapping_start.anchor) : status;
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
-        return on_close(builder);
+        return on_close(builder, event);
     default:
         return STATUS_OK;
     }
@@ -269,16 +302,36 @@ static enum status build(struct builder *builder, const char *bytes, size_t leng
     return status;
 }
 
+static enum status parse(struct builder *builder, const char *bytes, size_t length, struct config_node **out_root)
+{
+    builder->root = MEMORY_NEW(struct config_node);
+    builder->root->line = 1;
+    enum status status = build(builder, bytes, length);
+    memory_free(builder->key);
+    for (size_t at = 0; at < CONFIG_TREE_LENIENT_DEPTH_MAX; at++)
+        memory_free(builder->open_anchors[at]);
+    config_anchors_finish(&builder->anchors);
+    if (status == STATUS_OK)
+        *out_root = builder->root;
+    else
+        config_tree_destroy(builder->root);
+    return status;
+}
+
 enum status config_tree_parse(const char *name, const char *bytes, size_t length, struct config_node **out_root,
                               struct error *error)
 {
-    struct builder builder = {.name = name, .error = error, .root = MEMORY_NEW(struct config_node)};
-    builder.root->line = 1;
-    enum status status = build(&builder, bytes, length);
-    memory_free(builder.key);
-    if (status == STATUS_OK)
-        *out_root = builder.root;
-    else
-        config_tree_destroy(builder.root);
-    return status;
+    struct builder builder = {.name = name, .error = error, .depth_max = CONFIG_TREE_DEPTH_MAX};
+    return parse(&builder, bytes, length, out_root);
+}
+
+enum status config_tree_parse_lenient(const char *name, const char *bytes, size_t length, struct config_node **out_root,
+                                      struct error *error)
+{
+    struct builder builder = {.name = name,
+                              .error = error,
+                              .depth_max = CONFIG_TREE_LENIENT_DEPTH_MAX,
+                              .is_lenient = true,
+                              .anchors = {.copied_bytes_left = CONFIG_TREE_COPIED_BYTES_MAX}};
+    return parse(&builder, bytes, length, out_root);
 }
