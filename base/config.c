@@ -164,6 +164,13 @@ enum status config_parse(const char *name, const char *folder, const char *bytes
     return parse(&(const struct config_reader){.name = name, .folder = folder, .error = error}, bytes, length, out_config);
 }
 
+enum status config_parse_as_client(const char *name, const char *folder, const char *bytes, size_t length,
+                                   struct config **out_config, struct error *error)
+{
+    const struct config_reader reader = {.name = name, .folder = folder, .error = error, .is_client = true};
+    return parse(&reader, bytes, length, out_config);
+}
+
 /* All of an open file, up to one byte more than allowed; false with errno. */
 static bool read_file(int file, char *bytes, size_t *out_length)
 {

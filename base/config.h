@@ -159,6 +159,10 @@ enum status config_load_as_client(const char *file, struct config **out_config, 
 enum status config_parse(const char *name, const char *folder, const char *bytes, size_t length, struct config **out_config,
                          struct error *error) STATUS_CHECKED;
 
+/* config_load_as_client from memory. */
+enum status config_parse_as_client(const char *name, const char *folder, const char *bytes, size_t length,
+                                   struct config **out_config, struct error *error) STATUS_CHECKED;
+
 void config_destroy(struct config *config); /* wipes passwords; NULL is fine */
 
 const struct config_queue *config_find_queue(const struct config *config, const char *name); /* NULL: none */

@@ -185,7 +185,7 @@ static enum status on_scalar(struct builder *builder, const yaml_event_t *event)
         return config_tree_fail(builder->error, builder->name, line, "a text contains a NUL character");
     bool in_map = builder->depth > 0 && builder->open[builder->depth - 1]->kind == CONFIG_NODE_MAP;
     if (in_map && !builder->key) {
-        if (is_null(event) || *text == '\0')
+        if (!builder->is_lenient && (is_null(event) || *text == '\0'))
             return config_tree_fail(builder->error, builder->name, line, "an empty key");
         builder->key = memory_copy_text(text);
         return STATUS_OK;

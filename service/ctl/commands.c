@@ -4,20 +4,9 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &command_count,
-    &command_retire_failed,
-    &command_retire_old,
-    &command_delete_old,
-    &command_users_list,
-    &command_users_add,
-    &command_users_set_password,
-    &command_users_set_roles,
-    &command_users_remove,
-    &command_users_import,
-    &command_import_db,
-    &command_hash_password,
-    &command_consumer,
-    NULL,
+    &command_count,         &command_retire_failed,      &command_retire_old,      &command_delete_old,   &command_users_list,
+    &command_users_add,     &command_users_set_password, &command_users_set_roles, &command_users_remove, &command_users_import,
+    &command_import_config, &command_import_db,          &command_hash_password,   &command_consumer,     NULL,
 };
 
 const struct command *commands_find(const char *const *words, size_t word_count, size_t *out_words)

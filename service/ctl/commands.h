@@ -14,7 +14,7 @@
 
 extern const struct command command_count, command_retire_failed, command_retire_old, command_delete_old, command_users_list,
     command_users_add, command_users_set_password, command_users_set_roles, command_users_remove, command_users_import,
-    command_import_db, command_hash_password, command_consumer;
+    command_import_config, command_import_db, command_hash_password, command_consumer;
 
 /* Ends with NULL. */
 extern const struct command *const commands[];
