@@ -19,8 +19,8 @@ enum { BULK_LIMIT_MAX = 10000 }; /* submissions of one call, by the contract */
 struct bulk {
     struct command_call *call;
     const struct rpc_client_method *method;
-    const char *verb; /* "retire", "delete" */
-    const char *done; /* "retired", "deleted" */
+    const char *verb; /* "give up", "delete" */
+    const char *done; /* "gave up", "deleted" */
     int64_t pause_ms; /* between two calls */
     /* what was done so far; zeroed at first */
     uint64_t matched_count;

@@ -74,8 +74,9 @@ size_t legacy_plan_add_secret(struct legacy_plan *plan, const char *name, char *
     assert(plan->secret_count < LEGACY_SECRETS_MAX);
     make_stem(name, stem);
     (void)snprintf(secret.name, sizeof secret.name, "%s", stem);
-    for (int number = 2; has_secret(plan, secret.name); number++)
-        (void)snprintf(secret.name, sizeof secret.name, "%s-%d", stem, number);
+    // The count makes it likely to be free at once, however many names look the same as a file name.
+    for (size_t number = plan->secret_count + 1; has_secret(plan, secret.name); number++)
+        (void)snprintf(secret.name, sizeof secret.name, "%s-%zu", stem, number);
     plan->secrets = memory_resize(plan->secrets, (plan->secret_count + 1) * sizeof *plan->secrets);
     plan->secrets[plan->secret_count] = secret;
     return plan->secret_count++;

@@ -9,7 +9,7 @@ enum { FAILURES_MAX = 1000, FAILURES_DEFAULT = 3, QUEUES_MAX = 10000, REASON_MAX
 
 static int run(struct command_call *call)
 {
-    struct bulk bulk = {.call = call, .method = &bulk_retire_method, .verb = "retire", .done = "retired"};
+    struct bulk bulk = {.call = call, .method = &bulk_retire_method, .verb = "give up", .done = "gave up"};
     struct error error = {0};
     enum status status = STATUS_OK;
     char reason[REASON_MAX];
@@ -19,7 +19,7 @@ static int run(struct command_call *call)
     request.filter = &filter;
     request.dry_run = command_flag(call, "dry-run");
     request.tell_nobody = command_flag(call, "force");
-    (void)snprintf(reason, sizeof reason, "retired by an administrator: failed %u times or more",
+    (void)snprintf(reason, sizeof reason, "given up by an administrator: failed %u times or more",
                    (unsigned)filter.failures_min);
     request.reason = reason;
     // Without operands once, for all queues.
@@ -35,7 +35,7 @@ static const struct command_option options[] = {
     {.name = "force", .letter = 'f', .help = "do not tell the students", .kind = COMMAND_OPTION_FLAG},
     {.name = "failures",
      .value = "N",
-     .help = "counted failures from which on a submission is retired; 3, as MAX_NUMBER_OF_FAILURES",
+     .help = "counted failures from which on a submission is given up; 3, as MAX_NUMBER_OF_FAILURES",
      .kind = COMMAND_OPTION_NUMBER,
      .min = 1,
      .max = FAILURES_MAX,

@@ -6,7 +6,7 @@
 
 static int run(struct command_call *call)
 {
-    struct bulk bulk = {.call = call, .method = &bulk_retire_method, .verb = "retire", .done = "retired"};
+    struct bulk bulk = {.call = call, .method = &bulk_retire_method, .verb = "give up", .done = "gave up"};
     struct error error = {0};
     const char *before = command_text(call, "before");
     Xqueue__V1__SubmissionFilter filter = XQUEUE__V1__SUBMISSION_FILTER__INIT;
@@ -20,7 +20,7 @@ static int run(struct command_call *call)
     filter.queue = (char *)call->operands[0];
     request.filter = &filter;
     request.dry_run = command_flag(call, "dry-run");
-    request.reason = (char *)"retired by an administrator: waited too long";
+    request.reason = (char *)"given up by an administrator: waited too long";
     enum status status = bulk_run(&bulk, &request, &error);
     return bulk_finish(&bulk, status, &error);
 }
