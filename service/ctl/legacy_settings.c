@@ -285,7 +285,7 @@ static const struct setting settings[] = {
      .min = 1,
      .max = 1000},
     NUMBER("REQUESTS_TIMEOUT", request_timeout_ms, MS_PER_SECOND, 100, MS_PER_MINUTE),
-    NUMBER("GRADING_TIMEOUT", push_timeout_ms, MS_PER_SECOND, 1000, 10 * MS_PER_MINUTE),
+    NUMBER("GRADING_TIMEOUT", push_timeout_ms, MS_PER_SECOND, 1000, INT64_C(10) * MS_PER_MINUTE),
     IGNORE("CONSUMER_DELAY", "no longer needed: submissions are pushed to their grader as soon as they come"),
     {.name = "REQUESTS_BASIC_AUTH", .take = take_basic},
     TEXT("UPLOAD_BUCKET", bucket),

@@ -26,16 +26,36 @@ struct writer {
 
 /* ---- pieces ---- */
 
+/*
+ * The code point of a sequence of UTF-8 that YAML cannot have as it stands: a control character, a line break beyond ASCII, a
+ * byte order mark or no character at all; 0 for all others.
+ */
+static unsigned special(const char *text, size_t step)
+{
+    unsigned byte = (unsigned char)text[0];
+    unsigned point = byte;
+    if (step == 2)
+        point = (byte & 0x1fU) << 6 | ((unsigned char)text[1] & 0x3fU);
+    else if (step == 3)
+        point = (byte & 0x0fU) << 12 | ((unsigned char)text[1] & 0x3fU) << 6 | ((unsigned char)text[2] & 0x3fU);
+    bool is_control = step < 4 && (point < ' ' || (point >= 0x7f && point < 0xa0));
+    bool is_other = point == 0x2028 || point == 0x2029 || point == 0xfeff || point == 0xfffe || point == 0xffff;
+    return is_control || (is_other && step == 3) ? point : 0;
+}
+
 /* What stands between double quotes, where YAML takes any character. */
 static void put_quoted(const struct writer *writer, const char *text)
 {
-    for (; *text != '\0'; text++) {
+    for (size_t step = 0; *text != '\0'; text += step) {
+        step = text_utf8_step(text, strlen(text));
+        step = step > 0 ? step : 1;
+        unsigned point = special(text, step);
         if (*text == '"' || *text == '\\')
             text_append_char(writer->out, '\\');
-        if ((unsigned char)*text < ' ' || *text == '\x7f')
-            text_append_format(writer->out, "\\x%02x", (unsigned)(unsigned char)*text);
+        if (point)
+            text_append_format(writer->out, "\\u%04x", point);
         else
-            text_append_char(writer->out, *text);
+            text_append(writer->out, text, step);
     }
 }
 
@@ -49,8 +69,15 @@ static void put_text(const struct writer *writer, const char *text)
 /* Inside of a comment, which ends with its line. */
 static void put_comment_text(const struct writer *writer, const char *text)
 {
-    for (; *text != '\0'; text++)
-        text_append_char(writer->out, (unsigned char)*text < ' ' || *text == '\x7f' ? '?' : *text);
+    for (size_t step = 0; *text != '\0'; text += step) {
+        step = text_utf8_step(text, strlen(text));
+        if (step == 0 || special(text, step)) {
+            step = step > 0 ? step : 1;
+            text_append_char(writer->out, '?');
+        } else {
+            text_append(writer->out, text, step);
+        }
+    }
 }
 
 static const char *base_name(const char *path)
