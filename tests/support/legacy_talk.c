@@ -294,7 +294,7 @@ void legacy_submit(struct legacy_world *world, const char *queue, const char *pa
 
 static void read_pulled(const char *content, struct legacy_pulled *out_pulled)
 {
-    json_t *outer = json_loads(content, 0, NULL);
+    json_t *outer = json_loads(content, JSON_ALLOW_NUL, NULL);
     json_t *header = json_loads(or_empty(json_string_value(json_object_get(outer, "xqueue_header"))), 0, NULL);
     const char *key = json_string_value(json_object_get(header, "submission_key"));
 
