@@ -20,7 +20,8 @@ static void set_cookies(struct endpoint *endpoint, const Xqueue__V1__LoginRespon
     struct text cookie;
 
     text_init(&cookie, SET_COOKIE_BYTES_MAX);
-    cookie_append_session(&cookie, session->token, clock_wall_ms(), session->expires_in_ms / 1000);
+    // rounded up: what the core took to answer shall not show in Max-Age
+    cookie_append_session(&cookie, session->token, clock_wall_ms(), (session->expires_in_ms + 999) / 1000);
     http_reply_header(endpoint->reply, "Set-Cookie", cookie.bytes);
     text_clear(&cookie);
     secret_token(csrf_token);
