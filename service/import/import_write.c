@@ -22,7 +22,7 @@ static void copy_grader(const struct legacy_submission *submission, char out[STO
 {
     char *name = memory_allocate(submission->grader.length + 1);
     memcpy(name, submission->grader.bytes, submission->grader.length);
-    bool is_name = strlen(name) == submission->grader.length && text_is_name(name, SIZE_MAX);
+    bool is_name = strlen(name) == submission->grader.length && text_is_name(name, submission->grader.length);
     (void)text_copy(out, STORE_NAME_MAX, is_name ? name : "");
     memory_free(name);
 }

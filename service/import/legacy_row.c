@@ -212,6 +212,8 @@ static struct span take_text(struct row *row, size_t column)
     const struct legacy_value *value = value_of(row, column);
     if (value->is_cut)
         note_wrong(row, column, STATUS_FULL);
+    else if (!value->is_null && !text_is_utf8(value->bytes, value->length))
+        note_wrong(row, column, STATUS_INVALID);
     return value->is_null ? (struct span){.bytes = ""} : (struct span){value->bytes, value->length};
 }
 

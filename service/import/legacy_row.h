@@ -86,8 +86,8 @@ enum status legacy_rows_set_columns(struct legacy_rows *rows, enum legacy_table 
 
 /*
  * One row: checked, turned into its types, and handed to the visitor. Asserts that the columns of the table are known.
- * STATUS_INVALID: a value is not what its column can hold, or too few or too many; STATUS_FULL: a value that is needed is
- * longer than its reader keeps. Text with the submission's id in error.
+ * STATUS_INVALID: a value is not what its column can hold (texts are UTF-8), or too few or too many; STATUS_FULL: a value that
+ * is needed is longer than its reader keeps. Text with the submission's id in error.
  */
 enum status legacy_rows_add(struct legacy_rows *rows, enum legacy_table table, const struct legacy_value *values, size_t count,
                             struct error *error) STATUS_CHECKED;

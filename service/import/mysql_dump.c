@@ -35,7 +35,8 @@ struct dump {
     char database[MYSQL_DATABASE_BYTES_MAX + 1]; /* the one that the statements are about; "" = none was named */
     char found[MYSQL_DATABASE_BYTES_MAX + 1];    /* where the first of our tables was */
     bool has_found;
-    struct text row; /* the values of one row, one behind the other */
+    bool has_charset; /* SET NAMES was there: the texts are in UTF-8 */
+    struct text row;  /* the values of one row, one behind the other */
     struct place places[LEGACY_COLUMNS_MAX];
     char *names[LEGACY_COLUMNS_MAX]; /* owned; of the column list that is being read */
     size_t name_count;
@@ -123,6 +124,7 @@ static enum status set_names(struct dump *dump, struct error *error)
     enum status status = next(dump, error);
     if (status == STATUS_OK && !is_end(dump) && !is_readable_charset(&dump->lexer))
         return invalid(dump, error, "it is not in UTF-8: make it with --default-character-set=utf8mb4");
+    dump->has_charset = true;
     return status;
 }
 
@@ -521,6 +523,9 @@ static enum status read_insert(struct dump *dump, struct error *error)
                          "--no-create-info, or with --complete-insert",
                          (long long)dump->lexer.line, legacy_table_name(table));
     }
+    // Without it mysqldump writes latin1, and a question mark for everything else.
+    if (!dump->has_charset)
+        return invalid(dump, error, "it does not say its charset: make it with --set-charset --default-character-set=utf8mb4");
     if (!mysql_lexer_is(&dump->lexer, "VALUES") && !mysql_lexer_is(&dump->lexer, "VALUE"))
         return invalid(dump, error, "an INSERT without VALUES");
     dump->lexer.keep = true;

@@ -158,9 +158,9 @@ static void hexadecimal_and_introduced_texts_are_bytes(void **state)
 {
     (void)state;
 
-    CHECK_READS(HEAD CREATE INSERT(ROW("1", "0x00ff41") "," ROW("2", "x'4142'") "," ROW("3", "_binary 'a\\0'") "," ROW(
+    CHECK_READS(HEAD CREATE INSERT(ROW("1", "0x007f41") "," ROW("2", "x'4142'") "," ROW("3", "_binary 'a\\0'") "," ROW(
                     "4", "_binary 0x41") "," ROW("5", "X''") "," ROW("6", "-17") "," ROW("7", "NULL")) COMPLETED,
-                "1:\0\xff"
+                "1:\0\x7f"
                 "A;2:AB;3:a\0;4:A;5:;6:-17;7:;");
 }
 
@@ -180,7 +180,7 @@ static void names_may_stand_in_double_quotes(void **state)
 {
     (void)state;
 
-    CHECK_READS("/*!40101 SET SQL_MODE='ANSI' */;CREATE TABLE \"other\" (\"a\\\" int);"
+    CHECK_READS("/*!40101 SET NAMES utf8mb4 */;/*!40101 SET SQL_MODE='ANSI' */;CREATE TABLE \"other\" (\"a\\\" int);"
                 "CREATE TABLE \"auth_user\" (\"id\" int, \"password\" varchar(128), \"username\" varchar(150), \"is_active\" "
                 "tinyint(1), PRIMARY KEY (\"id\"));INSERT INTO \"auth_user\" VALUES (1,'x','ann',1);" HEAD CREATE COMPLETED,
                 "@ann;");
@@ -278,6 +278,8 @@ static void a_dump_in_another_charset_is_refused(void **state)
     (void)state;
 
     check_refuses("/*!40101 SET NAMES latin1 */;" CREATE COMPLETED, "--default-character-set=utf8mb4");
+    check_refuses(CREATE INSERT(ROW("1", "'b'")) COMPLETED, "--set-charset");
+    check_refuses(HEAD CREATE INSERT(ROW("1", "'\xe9'")) COMPLETED, "xqueue_body of 1 ");
 }
 
 static void a_dump_without_the_tables_is_refused(void **state)
