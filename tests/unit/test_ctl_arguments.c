@@ -5,16 +5,18 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "service/ctl/arguments.h"
 #include "service/ctl/commands.h"
 
-enum { WORDS_MAX = 16, NOT_SET = -1 };
+enum { WORDS_MAX = 16, NOT_SET = -1, TEXT_BYTES_MAX = 65536 };
 
 /* Reads "xqueuectl" and words (NULL last); what it exits with, or NOT_SET when there is something to run. */
 static int read_words(struct arguments *arguments, const char *const *words)
@@ -181,6 +183,57 @@ static void every_row_of_the_table_is_whole(void **state)
     }
 }
 
+static char *read_beside(const char *name)
+{
+    char path[512];
+    const char *slash = strrchr(__FILE__, '/');
+    assert_non_null(slash);
+    (void)snprintf(path, sizeof path, "%.*s/../../%s", (int)(slash - __FILE__), __FILE__, name);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    char *text = memory_allocate(TEXT_BYTES_MAX);
+    assert_true(fread(text, 1, TEXT_BYTES_MAX - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+/* As troff writes it: each dash behind a backslash. */
+static void escape_dashes(const char *text, char *out, size_t size)
+{
+    size_t length = 0;
+    for (; *text != '\0' && length + 2 < size; text++) {
+        if (*text == '-')
+            out[length++] = '\\';
+        out[length++] = *text;
+    }
+    out[length] = '\0';
+}
+
+static void the_documents_name_every_command_and_option(void **state)
+{
+    (void)state;
+    char *manual = read_beside("service/ctl/xqueuectl.1");
+    char *document = read_beside("docs/xqueuectl.md");
+    for (size_t at = 0; commands[at]; at++) {
+        const struct command *command = commands[at];
+        char escaped[128];
+        escape_dashes(command->name, escaped, sizeof escaped);
+        if (!strstr(manual, escaped))
+            fail_msg("xqueuectl.1 does not name %s", command->name);
+        if (!strstr(document, command->name))
+            fail_msg("xqueuectl.md does not name %s", command->name);
+        if (command->old_name && (!strstr(manual, command->old_name) || !strstr(document, command->old_name)))
+            fail_msg("%s is not named", command->old_name);
+        for (size_t option = 0; option < command->option_count && command != &command_import_db; option++) {
+            escape_dashes(command->options[option].name, escaped, sizeof escaped);
+            if (!strstr(manual, escaped))
+                fail_msg("xqueuectl.1 does not name --%s", command->options[option].name);
+        }
+    }
+    memory_free(manual);
+    memory_free(document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_number_out_of_range_exits_with_1),
         cmocka_unit_test(help_and_version_exit_with_0),
         cmocka_unit_test(every_row_of_the_table_is_whole),
+        cmocka_unit_test(the_documents_name_every_command_and_option),
     };
     return cmocka_run_group_tests(tests, clear_environment, NULL);
 }
