@@ -241,6 +241,31 @@ enum status delivering_fail(struct queues *queues, int64_t submission_id, const 
     return delivering_move(queues, &row, DELIVERY_PENDING);
 }
 
+/* ---- what administrators do ---- */
+
+enum status delivering_withdraw(struct queues *queues, int64_t submission_id)
+{
+    struct store_delivery row;
+    enum status status = queues_stored(queues, store_find_delivery(queues->store, submission_id, &row));
+    if (status == STATUS_OK && (row.state == DELIVERY_PENDING || row.state == DELIVERY_UNDELIVERABLE)) {
+        return queues_stored(queues, store_delete_delivery(queues->store, submission_id));
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status delivering_requeue(struct queues *queues, int64_t submission_id)
+{
+    struct store_delivery row;
+    enum status status = queues_stored(queues, store_find_delivery(queues->store, submission_id, &row));
+    if (status == STATUS_OK) {
+        row.attempt = 0;
+        row.due_at_ms = queues->now_ms;
+        row.message[0] = '\0';
+        status = delivering_move(queues, &row, DELIVERY_PENDING);
+    }
+    return status;
+}
+
 /* ---- time ---- */
 
 static void delivering_take_back_overdue(struct queues *queues)

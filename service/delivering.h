@@ -52,6 +52,11 @@ struct delivery_failure {
 enum status delivering_fail(struct queues *queues, int64_t submission_id, const char *key, struct delivery_failure *failure,
                             struct error *error) STATUS_CHECKED;
 
+/* The submission is to be graded again: an outcome that nobody has been told is not to be told any more. */
+enum status delivering_withdraw(struct queues *queues, int64_t submission_id) STATUS_CHECKED;
+/* An UNDELIVERABLE one is due now, with all tries anew. */
+enum status delivering_requeue(struct queues *queues, int64_t submission_id) STATUS_CHECKED;
+
 /* Deliveries whose courier vanished are due again; wakes parked polls when something is due. */
 void delivering_tick(struct queues *queues);
 int64_t delivering_next_due_ms(struct queues *queues);

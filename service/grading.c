@@ -194,7 +194,7 @@ static void grading_forget_lease(struct queues *queues, struct live_lease *lease
     graders_forget_idle(&queues->graders, grader);
 }
 
-static void grading_forget_lease_of(struct queues *queues, int64_t submission_id, enum lost_reason reason)
+void grading_forget_lease_of(struct queues *queues, int64_t submission_id, enum lost_reason reason)
 {
     struct live_lease *lease = lease_table_find(&queues->leases, submission_id);
     if (lease) {

@@ -77,6 +77,9 @@ void grading_tick(struct queues *queues);
 /* Ends a live lease as expired now (its holder is known to be gone). */
 enum status grading_expire(struct queues *queues, struct live_lease *lease, enum lost_reason reason) STATUS_CHECKED;
 
+/* The submission's lease, if it has one, is over: its holder hears reason, if it is not 0. */
+void grading_forget_lease_of(struct queues *queues, int64_t submission_id, enum lost_reason reason);
+
 /*
  * Takes row, which is live, out of the queue for good or for dead: moves it to the final state to, ends its lease (its holder
  * hears reason) and starts the delivery of the outcome where the student must hear of it (DEAD, UNGRADABLE).

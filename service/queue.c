@@ -41,6 +41,7 @@ static enum status queues_read_counts(struct queues *queues)
         queue->ready_count = counts.ready;
         queue->leased_count = counts.leased;
         queue->delayed_count = counts.delayed;
+        queue->dead_count = counts.dead;
     }
     return STATUS_OK;
 }
@@ -118,6 +119,7 @@ enum status queues_create(const struct config *config, struct store *store, int6
     graders_init(&queues->graders, config->service.grader_leases_max);
     list_init(&queues->delivery_polls);
     list_init(&queues->greetings);
+    list_init(&queues->bulks);
     heap_init(&queues->parked);
     list_init(&queues->unparked);
     list_init(&queues->effects);
@@ -216,6 +218,8 @@ static int64_t *queue_counter(struct queue *queue, enum submission_state state)
         return &queue->leased_count;
     case SUBMISSION_DELAYED:
         return &queue->delayed_count;
+    case SUBMISSION_DEAD:
+        return &queue->dead_count;
     default:
         return NULL;
     }
@@ -273,6 +277,7 @@ static enum status queues_drop_unstored_leases(struct queues *queues)
 
 enum status queues_reload(struct queues *queues)
 {
+    queues->rollbacks++;
     enum status status = store_begin(queues->store);
     if (status == STATUS_OK) {
         status = queues_read_counts(queues);

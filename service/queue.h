@@ -30,6 +30,7 @@ struct queue {
     int64_t ready_count;
     int64_t leased_count;
     int64_t delayed_count;
+    int64_t dead_count;
     struct list waiters; /* of struct waiting_place: graders with credit, next one first */
     struct list polls;   /* parked Lease commands, oldest first */
     struct map_node by_name;
@@ -57,6 +58,8 @@ struct queues {
     struct list closed_sessions; /* freed after the batch */
     struct heap session_timers;
     uint32_t random_state;
+    uint64_t rollbacks; /* so far: whoever works over several batches sees whether one was lost */
+    struct list bulks;  /* parked between two slices */
 };
 
 /*

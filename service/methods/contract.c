@@ -115,3 +115,27 @@ bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *o
     *out_name = (struct lease_name){.submission_id = (int64_t)lease->submission_id, .key = lease->lease_key};
     return true;
 }
+
+void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,
+                        const struct store_delivery *delivery, int64_t now_ms)
+{
+    view->submission_id = (uint64_t)row->id;
+    view->state = (Xqueue__V1__SubmissionState)row->state;
+    view->delivery_state = XQUEUE__V1__DELIVERY_STATE__DELIVERY_STATE_NONE;
+    view->attempt = (uint32_t)row->attempt;
+    view->failures = (uint32_t)row->failures;
+    view->submitted_at_ms = row->submitted_at_ms;
+    view->state_at_ms = row->state_at_ms;
+    view->grader = contract_text(row->grader);
+    view->message = contract_text(row->message);
+    view->superseded_by_id = (uint64_t)row->superseded_by_id;
+    if (row->state == SUBMISSION_DELAYED && row->ready_at_ms > now_ms) {
+        view->ready_after_ms = row->ready_at_ms - now_ms;
+    }
+    if (delivery) {
+        view->delivery_state = (Xqueue__V1__DeliveryState)delivery->state;
+        view->delivery_attempts = (uint32_t)delivery->attempt;
+        view->delivery_message = contract_text(delivery->message);
+        view->delivered_at_ms = delivery->state == DELIVERY_DELIVERED ? delivery->state_at_ms : 0;
+    }
+}

@@ -10,6 +10,7 @@
 #include "service/grader_link.h"
 #include "service/work_session.h"
 #include "xqueue/v1/graders.pb-c.h"
+#include "xqueue/v1/submissions.pb-c.h"
 
 /* A Submission message that borrows everything from content; free with contract_submission_destroy. */
 Xqueue__V1__Submission *contract_submission(const struct store_content *content);
@@ -21,6 +22,10 @@ void contract_grant_destroy(Xqueue__V1__Grant *grant); /* NULL is fine */
 
 /* Reads a LeaseRef. False: it is absent, its id is 0 or too large, or its key has not LEASE_KEY_LENGTH characters. */
 bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name);
+
+/* What there is to say of a submission, but its queue's name; borrows from row and delivery (NULL: none). */
+void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,
+                        const struct store_delivery *delivery, int64_t now_ms);
 
 /* Borrowed text as protobuf-c wants it; generated structs are not const-correct, nothing is written through it. */
 char *contract_text(const char *text);

@@ -96,6 +96,13 @@ void method_fail(struct method_command *method, enum status status, const struct
     method_free(method);
 }
 
+void method_fail_invalid(struct method_command *method, const char *reason, const char *text)
+{
+    struct error error;
+    enum status status = error_set(&error, STATUS_INVALID, reason, "%s", text);
+    method_fail(method, status, &error);
+}
+
 void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps)
 {
     method_submit(method_create(call, message, steps));

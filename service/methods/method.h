@@ -76,6 +76,9 @@ void method_submit(struct method_command *method);
 /* Answers with an error instead, and frees. */
 void method_fail(struct method_command *method, enum status status, const struct error *error);
 
+/* The same, when the request itself is to blame: INVALID_ARGUMENT with reason and text. */
+void method_fail_invalid(struct method_command *method, const char *reason, const char *text);
+
 /* Both at once: method_create and method_submit. */
 void method_start(struct rpc_server_call *call, struct rpc_message *message, const struct method_steps *steps);
 

@@ -22,12 +22,7 @@ const struct rpc_method admin_methods[] = {
     {.path = "/xqueue.v1.Admin/ListQueueSettings", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/GetStatistics", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/WatchStatistics", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/Search", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/Requeue", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/Retire", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/Purge", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/Regrade", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/RequeueDeliveries", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/WatchBulk", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/ListGraders", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/CreateToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
@@ -38,8 +33,8 @@ const struct rpc_method admin_methods[] = {
 };
 
 static const struct rpc_method *const services[] = {
-    submissions_methods, graders_methods,  deliveries_methods, files_methods,  admin_methods,
-    admin_users_methods, sessions_methods, server_methods,     health_methods,
+    submissions_methods, graders_methods,           deliveries_methods, files_methods,  admin_methods,
+    admin_users_methods, admin_submissions_methods, sessions_methods,   server_methods, health_methods,
 };
 
 static size_t methods_count(const struct rpc_method *methods)

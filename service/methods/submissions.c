@@ -226,37 +226,14 @@ static enum status get_perform(struct method_command *method, struct queues *que
     return submitting_view(queues, &view, &((struct get_method *)method)->view, &method->error);
 }
 
-static void get_fill(Xqueue__V1__GetResponse *reply, const struct submission_view *view, int64_t now_ms)
-{
-    const struct store_submission *row = &view->row;
-    reply->submission_id = (uint64_t)row->id;
-    reply->queue = contract_text(view->queue);
-    reply->state = (Xqueue__V1__SubmissionState)row->state;
-    reply->delivery_state = XQUEUE__V1__DELIVERY_STATE__DELIVERY_STATE_NONE;
-    reply->attempt = (uint32_t)row->attempt;
-    reply->failures = (uint32_t)row->failures;
-    reply->submitted_at_ms = row->submitted_at_ms;
-    reply->state_at_ms = row->state_at_ms;
-    reply->grader = contract_text(row->grader);
-    reply->message = contract_text(row->message);
-    reply->superseded_by_id = (uint64_t)row->superseded_by_id;
-    if (row->state == SUBMISSION_DELAYED && row->ready_at_ms > now_ms) {
-        reply->ready_after_ms = row->ready_at_ms - now_ms;
-    }
-    if (view->has_delivery) {
-        reply->delivery_state = (Xqueue__V1__DeliveryState)view->delivery.state;
-        reply->delivery_attempts = (uint32_t)view->delivery.attempt;
-        reply->delivery_message = contract_text(view->delivery.message);
-        reply->delivered_at_ms = view->delivery.state == DELIVERY_DELIVERED ? view->delivery.state_at_ms : 0;
-    }
-}
-
 static void get_reply(struct method_command *method)
 {
     const struct submission_view *view = &((struct get_method *)method)->view;
     Xqueue__V1__GetResponse reply = XQUEUE__V1__GET_RESPONSE__INIT;
     Xqueue__V1__Result result = XQUEUE__V1__RESULT__INIT;
-    get_fill(&reply, view, clock_now_ms(method_service(method->call)->clock));
+    contract_fill_view(&reply, &view->row, view->has_delivery ? &view->delivery : NULL,
+                       clock_now_ms(method_service(method->call)->clock));
+    reply.queue = contract_text(view->queue);
     if (view->has_content) {
         reply.submission = contract_submission(&view->content);
         reply.submission->id = reply.submission_id;

@@ -8,7 +8,8 @@
  *                    │                   └─given up──▶ UNDELIVERABLE ──requeue, amended──▶ PENDING
  *
  * A late acknowledgement, after the lease of the delivery ran out and before it was leased again, moves PENDING to DELIVERED:
- * the LMS has it. An amended result moves any state to PENDING (PENDING to PENDING included).
+ * the LMS has it. An amended result moves any state to PENDING (PENDING to PENDING included). When the submission is requeued,
+ * to be graded again, a PENDING or UNDELIVERABLE row is deleted: there is no outcome any more.
  *
  * Only store_move_delivery writes a state, and it asserts delivery_move_is_legal.
  *

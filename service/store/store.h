@@ -74,13 +74,25 @@ enum status store_checkpoint(struct store *store, int pages_min) STATUS_CHECKED;
 /* The id of the queue named name, made when there is none. */
 enum status store_queue_id(struct store *store, const char *name, int64_t *out_id) STATUS_CHECKED;
 
+/* The same without making one. STATUS_NOT_FOUND. */
+enum status store_find_queue(struct store *store, const char *name, int64_t *out_id) STATUS_CHECKED;
+enum status store_read_queue_name(struct store *store, int64_t id, char out_name[STORE_NAME_MAX]) STATUS_CHECKED;
+/* Calls visit for each queue that ever was, oldest first. visit must not call the store. */
+enum status store_visit_queues(struct store *store, void (*visit)(void *context, int64_t id, const char *name),
+                               void *context) STATUS_CHECKED;
+
 struct store_queue_counts {
     int64_t ready;
     int64_t leased;
     int64_t delayed;
+    int64_t dead;
 };
 /* Counts by walking the partial indexes: for start-up and after a rollback. */
 enum status store_count_queue(struct store *store, int64_t queue_id, struct store_queue_counts *out_counts) STATUS_CHECKED;
+
+/* When the first READY one of that rank in the ready order was submitted. STATUS_NOT_FOUND: none. */
+enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t rank,
+                                int64_t *out_submitted_at_ms) STATUS_CHECKED;
 
 /* ---- submissions ---- */
 
@@ -127,7 +139,7 @@ struct store_submission {
     int64_t submitted_at_ms; /* (fixed) */
     int64_t state_at_ms;
     int64_t ready_at_ms;                  /* DELAYED: when it becomes READY */
-    int64_t expires_at_ms;                /* (fixed) as a whole; 0 = never */
+    int64_t expires_at_ms;                /* as a whole; 0 = never */
     int64_t attempt;                      /* leases so far: the fence */
     int64_t failures;                     /* counted failures so far */
     char lease_key[LEASE_KEY_LENGTH + 1]; /* of the newest lease, also when it is over; "" = never leased */
@@ -168,6 +180,35 @@ enum status store_find_submission(struct store *store, int64_t id, struct store_
 
 /* The name of the user who submitted it. STATUS_NOT_FOUND. */
 enum status store_find_submitter(struct store *store, int64_t id, char out_user[STORE_USER_MAX]) STATUS_CHECKED;
+
+enum status store_find_fairness_key(struct store *store, int64_t id, char out_key[STORE_NAME_MAX]) STATUS_CHECKED;
+
+/* Deletes the submission and all that belongs to it. OK when there is none. */
+enum status store_delete_submission(struct store *store, int64_t id) STATUS_CHECKED;
+
+/* Which submissions a walk comes by, and in which order. */
+enum store_walk {
+    STORE_WALK_ALL = 1,       /* by id */
+    STORE_WALK_DELAYED,       /* by the time when they become READY */
+    STORE_WALK_READY,         /* this and the following: queue after queue; in the ready order */
+    STORE_WALK_LEASED,        /* by id */
+    STORE_WALK_DEAD,          /* by id */
+    STORE_WALK_UNGRADABLE,    /* by id */
+    STORE_WALK_UNDELIVERABLE, /* by id */
+    STORE_WALK_END
+};
+enum { STORE_PLACE_KEYS = 4 };
+/* Where a walk is. Keys that the walk does not use are INT64_MIN. */
+struct store_place {
+    int64_t keys[STORE_PLACE_KEYS];
+};
+struct store_place store_walk_start(void);
+/*
+ * The first submission after *place, which becomes its own. queue_id 0 = all; otherwise walks that go queue after queue come by
+ * that one only (the others by all). STATUS_NOT_FOUND: the walk is over.
+ */
+enum status store_walk_next(struct store *store, enum store_walk walk, int64_t queue_id, struct store_place *place,
+                            struct store_submission *out_row) STATUS_CHECKED;
 
 /* The first READY one of the queue in the ready order. STATUS_NOT_FOUND: none. */
 enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row) STATUS_CHECKED;
@@ -252,6 +293,15 @@ enum status store_next_overdue_delivery(struct store *store, int64_t due_ms, str
 /* An IN_FLIGHT one of that courier with another instance. STATUS_NOT_FOUND: none. */
 enum status store_find_abandoned_delivery(struct store *store, const char *courier, const char *instance,
                                           struct store_delivery *out_row) STATUS_CHECKED;
+/* OK when there is none. */
+enum status store_delete_delivery(struct store *store, int64_t submission_id) STATUS_CHECKED;
+struct store_delivery_counts {
+    int64_t pending;
+    int64_t in_flight;
+    int64_t undeliverable;
+};
+/* Counts by walking the partial indexes. */
+enum status store_count_deliveries(struct store *store, struct store_delivery_counts *out_counts) STATUS_CHECKED;
 /* The one place where a delivery's state changes; as store_move_submission. */
 enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to) STATUS_CHECKED;
 

@@ -218,6 +218,17 @@ enum status store_find_submitter(struct store *store, int64_t id, char out_user[
     return query_end(&query);
 }
 
+enum status store_find_fairness_key(struct store *store, int64_t id, char out_key[STORE_NAME_MAX])
+{
+    struct query query = query_start(store, STATEMENT_FIND_FAIRNESS_KEY);
+    query_bind_int(&query, id);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    query_text(&query, out_key, STORE_NAME_MAX);
+    return query_end(&query);
+}
+
 /* ---- results ---- */
 
 enum status store_save_result(struct store *store, int64_t id, const struct store_result *result)

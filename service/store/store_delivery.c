@@ -111,6 +111,25 @@ enum status store_find_abandoned_delivery(struct store *store, const char *couri
     return find_row(&query, out_row);
 }
 
+enum status store_delete_delivery(struct store *store, int64_t submission_id)
+{
+    struct query query = query_start(store, STATEMENT_DELETE_DELIVERY);
+    query_bind_int(&query, submission_id);
+    return query_run(&query, NULL);
+}
+
+enum status store_count_deliveries(struct store *store, struct store_delivery_counts *out_counts)
+{
+    struct query query = query_start(store, STATEMENT_COUNT_DELIVERIES);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    out_counts->pending = query_int(&query);
+    out_counts->in_flight = query_int(&query);
+    out_counts->undeliverable = query_int(&query);
+    return query_end(&query);
+}
+
 enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to)
 {
     assert(delivery_move_is_legal(row->state, to));

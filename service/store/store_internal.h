@@ -39,6 +39,8 @@ enum statement {
     STATEMENT_FIND_QUEUE,
     STATEMENT_INSERT_QUEUE,
     STATEMENT_COUNT_QUEUE,
+    STATEMENT_READ_QUEUE_NAME,
+    STATEMENT_VISIT_QUEUES,
     STATEMENT_INSERT_SUBMISSION,
     STATEMENT_DELETE_SUBMISSION,
     STATEMENT_FIND_SUBMISSION,
@@ -47,12 +49,21 @@ enum statement {
     STATEMENT_NEXT_EXPIRING,
     STATEMENT_FIND_REPLACEABLE,
     STATEMENT_VISIT_LEASED,
+    STATEMENT_FIRST_OF_RANK,
+    STATEMENT_WALK_ALL,
+    STATEMENT_WALK_DELAYED,
+    STATEMENT_WALK_READY,
+    STATEMENT_WALK_LEASED,
+    STATEMENT_WALK_DEAD,
+    STATEMENT_WALK_UNGRADABLE,
+    STATEMENT_WALK_UNDELIVERABLE,
     STATEMENT_MOVE_SUBMISSION,
     STATEMENT_RENEW_LEASE,
     STATEMENT_INSERT_CONTENT,
     STATEMENT_READ_CONTENT,
     STATEMENT_FIND_REQUEST,
     STATEMENT_FIND_SUBMITTER,
+    STATEMENT_FIND_FAIRNESS_KEY,
     STATEMENT_INSERT_FILE,
     STATEMENT_READ_FILES,
     STATEMENT_INSERT_LABEL,
@@ -67,6 +78,8 @@ enum statement {
     STATEMENT_NEXT_OVERDUE_DELIVERY,
     STATEMENT_FIND_ABANDONED_DELIVERY,
     STATEMENT_MOVE_DELIVERY,
+    STATEMENT_DELETE_DELIVERY,
+    STATEMENT_COUNT_DELIVERIES,
     STATEMENT_INSERT_SESSION,
     STATEMENT_DELETE_SESSION,
     STATEMENT_DELETE_EXPIRED_SESSIONS,
@@ -166,6 +179,9 @@ const char *query_borrow_text(struct query *query);
 
 /* Notes that what was read makes no sense. what: static. */
 void query_damage(struct query *query, const char *what);
+
+/* The one row of a bound query of the columns of submission. STATUS_NOT_FOUND: none. */
+enum status store_read_only_submission(struct query *query, struct store_submission *out_row) STATUS_CHECKED;
 
 /* Ends the query early. STATUS_OK, or STATUS_DATA_LOSS when something read made no sense. */
 enum status query_end(struct query *query) STATUS_CHECKED;

@@ -184,15 +184,8 @@ static enum status insert_queue(struct store *store, const char *name, int64_t *
 
 enum status store_queue_id(struct store *store, const char *name, int64_t *out_id)
 {
-    struct query query = query_start(store, STATEMENT_FIND_QUEUE);
-    query_bind_text(&query, name);
-    enum status status = query_row(&query);
-    if (status == STATUS_NOT_FOUND)
-        return insert_queue(store, name, out_id);
-    if (status != STATUS_OK)
-        return status;
-    *out_id = query_int(&query);
-    return query_end(&query);
+    enum status status = store_find_queue(store, name, out_id);
+    return status == STATUS_NOT_FOUND ? insert_queue(store, name, out_id) : status;
 }
 
 enum status store_count_queue(struct store *store, int64_t queue_id, struct store_queue_counts *out_counts)
@@ -205,5 +198,54 @@ enum status store_count_queue(struct store *store, int64_t queue_id, struct stor
     out_counts->ready = query_int(&query);
     out_counts->leased = query_int(&query);
     out_counts->delayed = query_int(&query);
+    out_counts->dead = query_int(&query);
+    return query_end(&query);
+}
+
+enum status store_find_queue(struct store *store, const char *name, int64_t *out_id)
+{
+    struct query query = query_start(store, STATEMENT_FIND_QUEUE);
+    query_bind_text(&query, name);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    *out_id = query_int(&query);
+    return query_end(&query);
+}
+
+enum status store_read_queue_name(struct store *store, int64_t id, char out_name[STORE_NAME_MAX])
+{
+    struct query query = query_start(store, STATEMENT_READ_QUEUE_NAME);
+    query_bind_int(&query, id);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    query_text(&query, out_name, STORE_NAME_MAX);
+    return query_end(&query);
+}
+
+enum status store_visit_queues(struct store *store, void (*visit)(void *context, int64_t id, const char *name), void *context)
+{
+    struct query query = query_start(store, STATEMENT_VISIT_QUEUES);
+    enum status status = query_row(&query);
+    for (; status == STATUS_OK; status = query_row(&query)) {
+        char name[STORE_NAME_MAX];
+        int64_t id = query_int(&query);
+        query_text(&query, name, sizeof name);
+        if (!query.damage)
+            visit(context, id, name);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t rank, int64_t *out_submitted_at_ms)
+{
+    struct query query = query_start(store, STATEMENT_FIRST_OF_RANK);
+    query_bind_int(&query, queue_id);
+    query_bind_int(&query, rank);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    *out_submitted_at_ms = query_int(&query);
     return query_end(&query);
 }

@@ -26,6 +26,17 @@
     " WHERE older.replace_key = delivery.replace_key AND older.replace_key <> x''"                \
     " AND (older.state = 'PENDING' OR older.state = 'IN_FLIGHT') AND older.submission_id < delivery.submission_id))"
 
+/*
+ * The id of the first one after a queue and an id in an index of that order: of the same queue, else of the queues after it. In
+ * two parts, because of a comparison of both at once SQLite would seek the queue alone.
+ */
+#define NEXT_IN_QUEUES(table, id, index, state)                                                                           \
+    "coalesce((SELECT " id " FROM " table " INDEXED BY " index " WHERE state = '" state "' AND queue_id = ?1"             \
+    " AND " id " > ?2 ORDER BY " id " LIMIT 1), (SELECT " id " FROM " table " INDEXED BY " index " WHERE state = '" state \
+    "' AND queue_id > ?1 ORDER BY queue_id, " id " LIMIT 1))"
+#define WALK_QUEUES(index, state) \
+    "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = " NEXT_IN_QUEUES("submission", "id", index, state)
+
 static const char *const sql[STATEMENT_END] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
@@ -38,7 +49,10 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_COUNT_QUEUE] =
         "SELECT (SELECT count(*) FROM submission INDEXED BY submission_ready WHERE queue_id = ?1 AND state = 'READY'),"
         " (SELECT count(*) FROM submission INDEXED BY submission_leased WHERE queue_id = ?1 AND state = 'LEASED'),"
-        " (SELECT count(*) FROM submission INDEXED BY submission_delayed WHERE queue_id = ?1 AND state = 'DELAYED')",
+        " (SELECT count(*) FROM submission INDEXED BY submission_delayed WHERE queue_id = ?1 AND state = 'DELAYED'),"
+        " (SELECT count(*) FROM submission INDEXED BY submission_dead WHERE queue_id = ?1 AND state = 'DEAD')",
+    [STATEMENT_READ_QUEUE_NAME] = "SELECT name FROM queue WHERE id = ?1",
+    [STATEMENT_VISIT_QUEUES] = "SELECT id, name FROM queue ORDER BY id",
 
     [STATEMENT_INSERT_SUBMISSION] =
         "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ")"
@@ -60,11 +74,25 @@ static const char *const sql[STATEMENT_END] = {
                                    " ORDER BY id LIMIT 1",
     [STATEMENT_VISIT_LEASED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_leased"
                                " WHERE state = 'LEASED'",
+    [STATEMENT_FIRST_OF_RANK] = "SELECT submitted_at_ms FROM submission INDEXED BY submission_ready"
+                                " WHERE queue_id = ?1 AND state = 'READY' AND rank = ?2 ORDER BY virtual_ms, id LIMIT 1",
+    [STATEMENT_WALK_ALL] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id > ?1 ORDER BY id LIMIT 1",
+    [STATEMENT_WALK_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
+                               " WHERE state = 'DELAYED' AND (ready_at_ms, queue_id, id) > (?1, ?2, ?3)"
+                               " ORDER BY ready_at_ms, queue_id, id LIMIT 1",
+    [STATEMENT_WALK_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
+                             " WHERE state = 'READY' AND (queue_id, rank, virtual_ms, id) > (?1, ?2, ?3, ?4)"
+                             " ORDER BY queue_id, rank, virtual_ms, id LIMIT 1",
+    [STATEMENT_WALK_LEASED] = WALK_QUEUES("submission_leased", "LEASED"),
+    [STATEMENT_WALK_DEAD] = WALK_QUEUES("submission_dead", "DEAD"),
+    [STATEMENT_WALK_UNGRADABLE] = WALK_QUEUES("submission_ungradable", "UNGRADABLE"),
+    [STATEMENT_WALK_UNDELIVERABLE] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = " NEXT_IN_QUEUES(
+        "delivery", "submission_id", "delivery_undeliverable", "UNDELIVERABLE"),
     [STATEMENT_MOVE_SUBMISSION] =
-        "UPDATE submission SET state = ?1, rank = ?2, virtual_ms = ?3, state_at_ms = ?4, ready_at_ms = ?5, attempt = ?6,"
-        " failures = ?7, lease_key = ?8, grader = ?9, leased_at_ms = ?10, lease_expires_at_ms = ?11,"
-        " lease_hard_limit_at_ms = ?12, generation = ?13, superseded_by_id = ?14, message = ?15"
-        " WHERE id = ?16 AND state = ?17",
+        "UPDATE submission SET state = ?1, rank = ?2, virtual_ms = ?3, state_at_ms = ?4, ready_at_ms = ?5, expires_at_ms = ?6,"
+        " attempt = ?7, failures = ?8, lease_key = ?9, grader = ?10, leased_at_ms = ?11, lease_expires_at_ms = ?12,"
+        " lease_hard_limit_at_ms = ?13, generation = ?14, superseded_by_id = ?15, message = ?16"
+        " WHERE id = ?17 AND state = ?18",
     [STATEMENT_RENEW_LEASE] =
         "UPDATE submission SET lease_expires_at_ms = ?1 WHERE id = ?2 AND state = 'LEASED' AND lease_key = ?3",
 
@@ -77,6 +105,7 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_FIND_REQUEST] = "SELECT submission_id, request_digest FROM content INDEXED BY content_request"
                                " WHERE submitter = ?1 AND request_id = ?2 AND request_id <> ''",
     [STATEMENT_FIND_SUBMITTER] = "SELECT submitter FROM content WHERE submission_id = ?1",
+    [STATEMENT_FIND_FAIRNESS_KEY] = "SELECT fairness_key FROM content WHERE submission_id = ?1",
     [STATEMENT_INSERT_FILE] = "INSERT INTO file (submission_id, position, name, url, file_id, filename, size_bytes, sha256)"
                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STATEMENT_READ_FILES] = "SELECT name, url, file_id, filename, size_bytes, sha256 FROM file WHERE submission_id = ?1"
@@ -115,6 +144,11 @@ static const char *const sql[STATEMENT_END] = {
         "UPDATE delivery SET state = ?1, outcome = ?2, generation = ?3, attempt = ?4, due_at_ms = ?5, state_at_ms = ?6,"
         " lease_key = ?7, lease_expires_at_ms = ?8, courier = ?9, instance = ?10, replace_key = ?11, message = ?12"
         " WHERE submission_id = ?13 AND state = ?14",
+    [STATEMENT_DELETE_DELIVERY] = "DELETE FROM delivery WHERE submission_id = ?1",
+    [STATEMENT_COUNT_DELIVERIES] =
+        "SELECT (SELECT count(*) FROM delivery INDEXED BY delivery_due WHERE state = 'PENDING'),"
+        " (SELECT count(*) FROM delivery INDEXED BY delivery_in_flight WHERE state = 'IN_FLIGHT'),"
+        " (SELECT count(*) FROM delivery INDEXED BY delivery_undeliverable WHERE state = 'UNDELIVERABLE')",
 
     [STATEMENT_INSERT_SESSION] = "INSERT INTO login_session (token_digest, credential_digest, user, expires_at_ms)"
                                  " VALUES (?1, ?2, ?3, ?4)",

@@ -34,8 +34,7 @@ static void read_row(struct query *query, struct store_submission *row)
         query_damage(query, "a submission has an unknown state");
 }
 
-/* The one row of a bound query. */
-static enum status find_row(struct query *query, struct store_submission *out_row)
+enum status store_read_only_submission(struct query *query, struct store_submission *out_row)
 {
     enum status status = query_row(query);
     if (status != STATUS_OK)
@@ -91,7 +90,7 @@ static enum status insert_row(struct store *store, struct store_submission *row)
     return status;
 }
 
-static enum status delete_row(struct store *store, int64_t id)
+enum status store_delete_submission(struct store *store, int64_t id)
 {
     struct query query = query_start(store, STATEMENT_DELETE_SUBMISSION);
     query_bind_int(&query, id);
@@ -110,7 +109,7 @@ enum status store_insert_submission(struct store *store, struct store_submission
     if (status != STATUS_EXISTS)
         return status;
     // The request id is taken; the transaction goes on, so nothing of this submission may stay.
-    enum status deleted = delete_row(store, row->id);
+    enum status deleted = store_delete_submission(store, row->id);
     return deleted == STATUS_OK ? STATUS_EXISTS : deleted;
 }
 
@@ -118,28 +117,28 @@ enum status store_find_submission(struct store *store, int64_t id, struct store_
 {
     struct query query = query_start(store, STATEMENT_FIND_SUBMISSION);
     query_bind_int(&query, id);
-    return find_row(&query, out_row);
+    return store_read_only_submission(&query, out_row);
 }
 
 enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_READY);
     query_bind_int(&query, queue_id);
-    return find_row(&query, out_row);
+    return store_read_only_submission(&query, out_row);
 }
 
 enum status store_next_delayed(struct store *store, int64_t due_ms, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_DELAYED);
     query_bind_int(&query, due_ms);
-    return find_row(&query, out_row);
+    return store_read_only_submission(&query, out_row);
 }
 
 enum status store_next_expiring(struct store *store, int64_t due_ms, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_EXPIRING);
     query_bind_int(&query, due_ms);
-    return find_row(&query, out_row);
+    return store_read_only_submission(&query, out_row);
 }
 
 enum status store_find_replaceable(struct store *store, const uint8_t *replace_key, size_t length, int64_t not_id,
@@ -148,7 +147,7 @@ enum status store_find_replaceable(struct store *store, const uint8_t *replace_k
     struct query query = query_start(store, STATEMENT_FIND_REPLACEABLE);
     query_bind_bytes(&query, replace_key, length);
     query_bind_int(&query, not_id);
-    return find_row(&query, out_row);
+    return store_read_only_submission(&query, out_row);
 }
 
 enum status store_move_submission(struct store *store, struct store_submission *row, enum submission_state to)
@@ -160,6 +159,7 @@ enum status store_move_submission(struct store *store, struct store_submission *
     query_bind_int(&query, row->virtual_ms);
     query_bind_int(&query, row->state_at_ms);
     query_bind_int(&query, row->ready_at_ms);
+    query_bind_int(&query, row->expires_at_ms);
     query_bind_int(&query, row->attempt);
     query_bind_int(&query, row->failures);
     query_bind_text(&query, row->lease_key);
