@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
+#include "service/rules/order.h"
 
 static enum status administering_no_such_user(const char *name, struct error *error)
 {
@@ -70,4 +72,137 @@ enum status administering_delete_user(struct queues *queues, const char *name, s
         status = queues_stored(queues, store_delete_sessions_of_user(queues->store, name));
     }
     return status;
+}
+
+/* ---- how everything stands ---- */
+
+/* Queues as the store visits them, before they are counted. */
+struct figures_list {
+    struct queues *queues;
+    struct figures *figures;
+    int64_t *ids; /* of each of figures->queues; owned */
+};
+
+static void figures_add(struct figures_list *list, int64_t id, const char *name, const struct queue *queue)
+{
+    struct figures *figures = list->figures;
+    size_t count = figures->queue_count + 1;
+    figures->queues = memory_resize(figures->queues, count * sizeof *figures->queues);
+    list->ids = memory_resize(list->ids, count * sizeof *list->ids);
+    figures->queues[count - 1] = (struct queue_figures){.queue = queue};
+    text_copy(figures->queues[count - 1].name, STORE_NAME_MAX, name);
+    list->ids[count - 1] = id;
+    figures->queue_count = count;
+}
+
+static void figures_on_queue(void *context, int64_t id, const char *name)
+{
+    struct figures_list *list = context;
+    if (!queues_find_by_id(list->queues, id)) {
+        figures_add(list, id, name, NULL);
+    }
+}
+
+static enum status figures_list_all(struct figures_list *list)
+{
+    struct queues *queues = list->queues;
+    for (size_t i = 0; i < queues->count; i++) {
+        figures_add(list, queues->items[i].id, queues->items[i].settings->name, &queues->items[i]);
+    }
+    return queues_stored(queues, store_visit_queues(queues->store, figures_on_queue, list));
+}
+
+static enum status figures_list_one(struct figures_list *list, const char *name, struct error *error)
+{
+    int64_t id = 0;
+    enum status status = queues_stored(list->queues, store_find_queue(list->queues->store, name, &id));
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(error, status, "QUEUE_NOT_FOUND", "there never was a queue named '%.128s'", name);
+    }
+    if (status == STATUS_OK) {
+        figures_add(list, id, name, queues_find_by_id(list->queues, id));
+    }
+    return status;
+}
+
+static enum status figures_count(struct queues *queues, struct queue_figures *figures, int64_t id)
+{
+    const struct queue *queue = figures->queue;
+    if (!queue) {
+        return queues_stored(queues, store_count_queue(queues->store, id, &figures->counts));
+    }
+    figures->counts = (struct store_queue_counts){
+        .ready = queue->ready_count, .leased = queue->leased_count, .delayed = queue->delayed_count, .dead = queue->dead_count};
+    return STATUS_OK;
+}
+
+/* Within a rank the ready order is that of arrival. */
+static enum status figures_find_oldest(struct queues *queues, struct queue_figures *figures, int64_t id)
+{
+    int64_t oldest_ms = INT64_MAX;
+    for (uint32_t priority = 0; priority < ORDER_PRIORITY_END && figures->counts.ready > 0; priority++) {
+        int64_t at_ms = 0;
+        enum status status = store_first_of_rank(queues->store, id, order_rank(priority), &at_ms);
+        status = queues_stored(queues, status);
+        if (status == STATUS_OK) {
+            oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+        } else if (status != STATUS_NOT_FOUND) {
+            return status;
+        }
+    }
+    figures->oldest_ready_ms = oldest_ms < queues->now_ms ? queues->now_ms - oldest_ms : 0;
+    return STATUS_OK;
+}
+
+static bool figures_are_wanted(const struct queue_figures *figures, bool asked_by_name)
+{
+    const struct store_queue_counts *counts = &figures->counts;
+    return asked_by_name || figures->queue || counts->ready + counts->leased + counts->delayed > 0;
+}
+
+/* Those not configured any more that hold nothing live are left out. */
+static enum status figures_fill(struct figures_list *list, bool asked_by_name)
+{
+    struct figures *figures = list->figures;
+    size_t kept = 0;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < figures->queue_count && status == STATUS_OK; i++) {
+        status = figures_count(list->queues, &figures->queues[i], list->ids[i]);
+        if (status == STATUS_OK) {
+            status = figures_find_oldest(list->queues, &figures->queues[i], list->ids[i]);
+        }
+        if (status == STATUS_OK && figures_are_wanted(&figures->queues[i], asked_by_name)) {
+            figures->queues[kept++] = figures->queues[i];
+        }
+    }
+    figures->queue_count = kept;
+    return status;
+}
+
+enum status administering_read_figures(struct queues *queues, const char *queue, struct figures *out_figures,
+                                       struct error *error)
+{
+    struct figures figures = {.grader_count = queues->sessions.count};
+    struct figures_list list = {.queues = queues, .figures = &figures};
+    bool asked_by_name = queue[0] != '\0';
+    enum status status = asked_by_name ? figures_list_one(&list, queue, error) : figures_list_all(&list);
+    if (status == STATUS_OK) {
+        status = figures_fill(&list, asked_by_name);
+    }
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_count_deliveries(queues->store, &figures.deliveries));
+    }
+    memory_free(list.ids);
+    if (status == STATUS_OK) {
+        *out_figures = figures;
+    } else {
+        figures_finish(&figures);
+    }
+    return status;
+}
+
+void figures_finish(struct figures *figures)
+{
+    memory_free(figures->queues);
+    figures->queues = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What administrators do beside submissions (those: bulk.h): users of the store.
+ * What administrators do beside submissions (those: bulk.h): users of the store, and how everything stands.
  *
  * Users of the configuration are not known here: whoever calls has refused them. What comes of a change for those who are
  * logged in is for access.h, after the commit.
@@ -31,5 +31,25 @@ enum status administering_update_user(struct queues *queues, const struct user_c
 
 /* With its sessions. STATUS_NOT_FOUND USER_NOT_FOUND. */
 enum status administering_delete_user(struct queues *queues, const char *name, struct error *error) STATUS_CHECKED;
+
+/* How one queue stands. */
+struct queue_figures {
+    char name[STORE_NAME_MAX];
+    const struct queue *queue; /* borrowed; NULL: not configured any more */
+    struct store_queue_counts counts;
+    int64_t oldest_ready_ms; /* age of the READY one that was submitted first; 0: none */
+};
+
+struct figures {
+    struct queue_figures *queues; /* owned: those of the configuration in its order, then others with live submissions */
+    size_t queue_count;
+    size_t grader_count; /* connected */
+    struct store_delivery_counts deliveries;
+};
+
+/* queue: "" = all. STATUS_NOT_FOUND QUEUE_NOT_FOUND: there never was one of that name. */
+enum status administering_read_figures(struct queues *queues, const char *queue, struct figures *out_figures,
+                                       struct error *error) STATUS_CHECKED;
+void figures_finish(struct figures *figures); /* frees what it holds; zeroed is fine */
 
 #endif

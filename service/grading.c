@@ -283,6 +283,10 @@ enum status grading_release(struct queues *queues, struct lease_name lease, int6
 static enum status grading_store_result(struct queues *queues, struct store_submission *row, struct store_bytes body,
                                         const uint8_t digest[SECRET_DIGEST_BYTES])
 {
+    if (row->state != SUBMISSION_GRADED) {
+        queues_count_event(queues, row->queue_id, QUEUE_GRADED);
+        queues_note_grading(queues, row->queue_id, queues->now_ms - row->leased_at_ms);
+    }
     row->generation++;
     struct store_result result = {
         .body = (void *)(uintptr_t)body.data, /* borrowed, and only read */
@@ -402,6 +406,7 @@ enum status grading_fail(struct queues *queues, struct lease_name lease, struct 
     if (status != STATUS_OK) {
         return status;
     }
+    queues_count_event(queues, row.queue_id, QUEUE_FAILED);
     row.lease_key[0] = '\0'; /* who gave up cannot hand in a result any more */
     text_copy(row.message, sizeof row.message, failure->message);
     if (failure->ungradable) {
@@ -448,6 +453,7 @@ enum status grading_expire(struct queues *queues, struct live_lease *lease, enum
     }
     log_event(LOG_INFO, "lease_expired", LOG_INT("submission", row.id), LOG_TEXT("queue", lease->queue->settings->name),
               LOG_TEXT("grader", row.grader), LOG_INT("attempt", row.attempt), LOG_INT("counted", lease->counted));
+    queues_count_event(queues, row.queue_id, QUEUE_EXPIRED);
     if (lease->counted) {
         row.failures++;
         text_copy(row.message, sizeof row.message, "the grader did not renew its lease in time");

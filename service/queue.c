@@ -2,6 +2,7 @@
 #include "service/queue.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -120,6 +121,7 @@ enum status queues_create(const struct config *config, struct store *store, int6
     list_init(&queues->delivery_polls);
     list_init(&queues->greetings);
     list_init(&queues->bulks);
+    list_init(&queues->counted);
     heap_init(&queues->parked);
     list_init(&queues->unparked);
     list_init(&queues->effects);
@@ -366,6 +368,60 @@ int64_t queues_next_due_ms(struct queues *queues)
     return earlier(due_ms, delivering_next_due_ms(queues));
 }
 
+/* ---- counting ---- */
+
+void queues_count_event(struct queues *queues, int64_t queue_id, enum queue_event event)
+{
+    struct queue *queue = queues_find_by_id(queues, queue_id);
+    if (!queue) {
+        return;
+    }
+    queue->uncommitted[event]++;
+    if (!list_contains(&queue->counted)) {
+        list_append(&queues->counted, &queue->counted);
+    }
+}
+
+/* The batch is over, well or not. */
+static void queues_settle_counts(struct queues *queues, bool committed)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&queues->counted)) != NULL) {
+        struct queue *queue = LIST_OWNER(node, struct queue, counted);
+        for (int event = 0; event < QUEUE_EVENT_END; event++) {
+            queue->totals[event] += committed ? queue->uncommitted[event] : 0;
+            queue->uncommitted[event] = 0;
+        }
+    }
+}
+
+void queues_note_grading(struct queues *queues, int64_t queue_id, int64_t duration_ms)
+{
+    struct queue *queue = queues_find_by_id(queues, queue_id);
+    if (queue) {
+        queue->recent_ms[queue->recent_count++ % QUEUE_RECENT_MAX] = duration_ms;
+    }
+}
+
+static int compare_durations(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a;
+    int64_t right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+int64_t queue_median_ms(const struct queue *queue)
+{
+    int64_t sorted[QUEUE_RECENT_MAX];
+    size_t count = queue->recent_count < QUEUE_RECENT_MAX ? queue->recent_count : QUEUE_RECENT_MAX;
+    if (count == 0) {
+        return 0;
+    }
+    memcpy(sorted, queue->recent_ms, count * sizeof sorted[0]);
+    qsort(sorted, count, sizeof sorted[0], compare_durations);
+    return sorted[count / 2];
+}
+
 /* ---- told after the commit ---- */
 
 struct grader_notice *queues_notify(struct queues *queues, struct work_session *session, enum grader_notice_kind kind)
@@ -390,6 +446,7 @@ static void effect_destroy(struct effect *effect)
 void queues_apply_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
+    queues_settle_counts(queues, true);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         if (effect->session->link) {
@@ -424,6 +481,7 @@ static void effect_undo(struct effect *effect)
 void queues_drop_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
+    queues_settle_counts(queues, false);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         effect_undo(effect);

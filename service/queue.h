@@ -24,6 +24,10 @@ enum {
     QUEUE_TICK_BATCH_MAX = 500, /* due things of one kind done in one transaction; the rest in the next, at once */
 };
 
+/* What is counted from the start of the service on. */
+enum queue_event { QUEUE_SUBMITTED, QUEUE_GRADED, QUEUE_FAILED, QUEUE_EXPIRED, QUEUE_EVENT_END };
+enum { QUEUE_RECENT_MAX = 51 }; /* gradings whose durations are remembered */
+
 struct queue {
     const struct config_queue *settings; /* borrowed from the configuration */
     int64_t id;
@@ -31,8 +35,13 @@ struct queue {
     int64_t leased_count;
     int64_t delayed_count;
     int64_t dead_count;
-    struct list waiters; /* of struct waiting_place: graders with credit, next one first */
-    struct list polls;   /* parked Lease commands, oldest first */
+    int64_t totals[QUEUE_EVENT_END];
+    int64_t uncommitted[QUEUE_EVENT_END]; /* of the running batch */
+    struct list_node counted;             /* in queues->counted while something is uncommitted */
+    int64_t recent_ms[QUEUE_RECENT_MAX];  /* a ring: how long the last gradings took */
+    size_t recent_count;                  /* so far */
+    struct list waiters;                  /* of struct waiting_place: graders with credit, next one first */
+    struct list polls;                    /* parked Lease commands, oldest first */
     struct map_node by_name;
     struct map_node by_id;
 };
@@ -58,8 +67,9 @@ struct queues {
     struct list closed_sessions; /* freed after the batch */
     struct heap session_timers;
     uint32_t random_state;
-    uint64_t rollbacks; /* so far: whoever works over several batches sees whether one was lost */
-    struct list bulks;  /* parked between two slices */
+    uint64_t rollbacks;  /* so far: whoever works over several batches sees whether one was lost */
+    struct list bulks;   /* parked between two slices */
+    struct list counted; /* of struct queue */
 };
 
 /*
@@ -92,6 +102,13 @@ enum status queues_stored(struct queues *queues, enum status status) STATUS_CHEC
 void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_state from, enum submission_state to);
 /* Stores the move and keeps the counts true. from 0 in counts: see queues_count_move. */
 enum status queues_move(struct queues *queues, struct store_submission *row, enum submission_state to) STATUS_CHECKED;
+
+/* One more, if the batch is committed. Queues that are not configured any more are not counted. */
+void queues_count_event(struct queues *queues, int64_t queue_id, enum queue_event event);
+/* A grading of the queue took so long. */
+void queues_note_grading(struct queues *queues, int64_t queue_id, int64_t duration_ms);
+/* The median of the last ones; 0: none yet. */
+int64_t queue_median_ms(const struct queue *queue);
 
 uint32_t queues_random(struct queues *queues);
 

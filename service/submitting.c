@@ -86,6 +86,7 @@ static enum status submitting_insert(struct queues *queues, const struct submit_
     status = queues_stored(queues, status);
     if (status == STATUS_OK) {
         queues_count_move(queues, row.queue_id, 0, row.state);
+        queues_count_event(queues, row.queue_id, QUEUE_SUBMITTED);
         *out_id = row.id;
     }
     return status;

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+#include "service/administering.h"
+#include "service/methods/contract.h"
+#include "service/methods/method.h"
+#include "service/methods/methods.h"
+#include "xqueue/v1/admin.pb-c.h"
+
+/* ---- GetStatistics ---- */
+
+struct statistics_method {
+    struct method_command base;
+    struct figures figures;
+    int64_t at_ms;
+};
+
+static void statistics_fill(Xqueue__V1__QueueStatistics *to, const struct queue_figures *from)
+{
+    xqueue__v1__queue_statistics__init(to);
+    to->ready_count = (uint64_t)from->counts.ready;
+    to->leased_count = (uint64_t)from->counts.leased;
+    to->delayed_count = (uint64_t)from->counts.delayed;
+    to->dead_count = (uint64_t)from->counts.dead;
+    to->oldest_ready_ms = from->oldest_ready_ms;
+    to->configured = from->queue != NULL;
+    if (from->queue) {
+        to->submitted_total = (uint64_t)from->queue->totals[QUEUE_SUBMITTED];
+        to->graded_total = (uint64_t)from->queue->totals[QUEUE_GRADED];
+        to->failed_total = (uint64_t)from->queue->totals[QUEUE_FAILED];
+        to->expired_total = (uint64_t)from->queue->totals[QUEUE_EXPIRED];
+        to->grading_ms_median = queue_median_ms(from->queue);
+    }
+}
+
+static enum status statistics_perform(struct method_command *method, struct queues *queues)
+{
+    struct statistics_method *statistics = (struct statistics_method *)method;
+    const Xqueue__V1__GetStatisticsRequest *request =
+        (const Xqueue__V1__GetStatisticsRequest *)rpc_message_body(method->message);
+    enum status status = administering_read_figures(queues, request->queue, &statistics->figures, &method->error);
+    if (status == STATUS_OK) {
+        statistics->at_ms = queues->now_ms;
+    }
+    return status;
+}
+
+static void statistics_reply(struct method_command *method)
+{
+    const struct statistics_method *statistics = (const struct statistics_method *)method;
+    const struct figures *figures = &statistics->figures;
+    Xqueue__V1__QueueStatistics *queues = memory_allocate_array(figures->queue_count, sizeof *queues);
+    Xqueue__V1__QueueStatistics **pointers = memory_allocate_array(figures->queue_count, sizeof(void *));
+    for (size_t i = 0; i < figures->queue_count; i++) {
+        statistics_fill(&queues[i], &figures->queues[i]);
+        queues[i].queue = figures->queues[i].name;
+        pointers[i] = &queues[i];
+    }
+    Xqueue__V1__Statistics reply = XQUEUE__V1__STATISTICS__INIT;
+    reply.at_ms = statistics->at_ms;
+    reply.queues = pointers;
+    reply.n_queues = figures->queue_count;
+    reply.graders = (uint32_t)figures->grader_count;
+    reply.deliveries_pending = (uint64_t)(figures->deliveries.pending + figures->deliveries.in_flight);
+    reply.deliveries_undeliverable = (uint64_t)figures->deliveries.undeliverable;
+    rpc_server_call_reply(method->call, &reply.base);
+    memory_free(pointers);
+    memory_free(queues);
+}
+
+static void statistics_finish(struct method_command *method)
+{
+    figures_finish(&((struct statistics_method *)method)->figures);
+}
+
+static const struct method_steps statistics_steps = {
+    .size = sizeof(struct statistics_method),
+    .perform = statistics_perform,
+    .reply = statistics_reply,
+    .finish = statistics_finish,
+};
+
+static void on_get_statistics(struct rpc_server_call *call, struct rpc_message *message)
+{
+    const Xqueue__V1__GetStatisticsRequest *request = (const Xqueue__V1__GetStatisticsRequest *)rpc_message_body(message);
+    if (!method_text_fits(request->queue, STORE_NAME_MAX - 1)) {
+        method_refuse(call, message, "STATISTICS_INVALID", "queue has at most 128 bytes");
+        return;
+    }
+    method_start(call, message, &statistics_steps);
+}
+
+/* ---- ListQueueSettings ---- */
+
+static void settings_fill(Xqueue__V1__QueueSettings *to, const struct config_queue *from)
+{
+    xqueue__v1__queue_settings__init(to);
+    to->name = from->name;
+    to->push_url = from->push_url;
+    to->lease_ms = from->lease_ms;
+    to->hard_limit_ms = from->hard_limit_ms;
+    to->accept_within_ms = from->accept_within_ms;
+    to->attempts_max = (uint32_t)from->attempts_max;
+    to->retry_delay_ms = from->retry_delay_ms;
+    to->retry_delay_ms_max = from->retry_delay_ms_max;
+    to->ready_max = (uint64_t)from->ready_max;
+    to->body_bytes_max = (uint64_t)from->body_bytes_max;
+    to->configured = true;
+}
+
+/* The configuration does not change: no need to ask the engine. */
+static void on_list_queue_settings(struct rpc_server_call *call, struct rpc_message *message)
+{
+    const struct config *config = method_service(call)->config;
+    Xqueue__V1__QueueSettings *queues = memory_allocate_array(config->queue_count, sizeof *queues);
+    Xqueue__V1__QueueSettings **pointers = memory_allocate_array(config->queue_count, sizeof(void *));
+    for (size_t i = 0; i < config->queue_count; i++) {
+        settings_fill(&queues[i], &config->queues[i]);
+        pointers[i] = &queues[i];
+    }
+    Xqueue__V1__ListQueueSettingsResponse reply = XQUEUE__V1__LIST_QUEUE_SETTINGS_RESPONSE__INIT;
+    reply.queues = pointers;
+    reply.n_queues = config->queue_count;
+    rpc_server_call_reply(call, &reply.base);
+    memory_free(pointers);
+    memory_free(queues);
+    rpc_message_free(message);
+}
+
+const struct rpc_method admin_queues_methods[] = {
+    {.path = "/xqueue.v1.Admin/GetStatistics",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__get_statistics_request__descriptor,
+     .on_message = on_get_statistics,
+     .role = METHOD_ADMIN},
+    {.path = "/xqueue.v1.Admin/ListQueueSettings",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__list_queue_settings_request__descriptor,
+     .on_message = on_list_queue_settings,
+     .role = METHOD_ADMIN},
+    {0},
+};
