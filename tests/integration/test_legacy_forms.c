@@ -26,7 +26,7 @@
 #define NO_QUEUE(as) LEGACY_BAD("Queue '" as "' not found")
 #define PART(name)   "--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
 
-enum { FORM_BYTES_MAX = 2621440, FIELDS_MAX = 1000, OTHER_BODY_BYTES = 3 * 1024 * 1024 };
+enum { FORM_BYTES_MAX = 2621440, FIELDS_MAX = 1000, OTHER_BODY_BYTES = 3 * 1024 * 1024, UPLOAD_BYTES = 20 * 1024 * 1024 };
 
 /* ---- both encodings: what a field's bytes become shows in the name of a queue that does not exist ---- */
 
@@ -301,6 +301,26 @@ static void a_chunked_body_counts_as_empty(void **state)
     legacy_expect(world, "chunked", 200, BAD_RESULT);
 }
 
+/* The LMS's first submit: it sends all of its upload before it looks at the reply. */
+static void a_stranger_s_upload_of_20_mb_is_sent_to_the_login_page(void **state)
+{
+    struct legacy_world *world = *state;
+    char *bytes = malloc(UPLOAD_BYTES);
+
+    assert_non_null(bytes);
+    memset(bytes, 'f', UPLOAD_BYTES);
+    const struct legacy_field fields[] = {{.name = "xqueue_header", .value = HEADER("calm")},
+                                          {.name = "xqueue_body", .value = "b"},
+                                          {.name = "upload", .value = bytes, .length = UPLOAD_BYTES, .filename = "a.bin"}};
+    char cookies[LEGACY_COOKIES_MAX];
+    (void)snprintf(cookies, sizeof(cookies), "%s", world->cookies);
+    world->cookies[0] = '\0';
+    (void)legacy_post(world, LEGACY_MULTIPART, SUBMIT, fields, 3);
+    (void)snprintf(world->cookies, sizeof(world->cookies), "%s", cookies);
+    legacy_expect(world, "20 MB of a stranger", 302, "");
+    free(bytes);
+}
+
 static void a_client_that_waits_for_100_continue_gets_it(void **state)
 {
     static const char form[] = NO_ID_FORM;
@@ -334,6 +354,7 @@ int main(void)
         cmocka_unit_test(multipart_without_a_boundary_is_malformed),
         cmocka_unit_test(other_bodies_are_no_forms),
         cmocka_unit_test(a_chunked_body_counts_as_empty),
+        cmocka_unit_test(a_stranger_s_upload_of_20_mb_is_sent_to_the_login_page),
         cmocka_unit_test(a_client_that_waits_for_100_continue_gets_it),
     };
     return cmocka_run_group_tests(tests, legacy_set_up, legacy_tear_down);

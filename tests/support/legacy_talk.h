@@ -20,7 +20,7 @@
 #define LEGACY_GOOD(text_)        LEGACY_SAYS(0, text_)
 #define LEGACY_BAD(text_)         LEGACY_SAYS(1, text_)
 
-enum { LEGACY_COOKIES_MAX = 512, LEGACY_KEY_BYTES = 32, LEGACY_BODY_BYTES_MAX = 16 * 1024 * 1024 };
+enum { LEGACY_COOKIES_MAX = 512, LEGACY_KEY_BYTES = 32, LEGACY_BODY_BYTES_MAX = 32 * 1024 * 1024 };
 
 struct legacy_world {
     struct conversation *talk;
