@@ -212,7 +212,7 @@ static void prepare_report(struct import *import)
         import->report.queues[at].name = config->queues[at].name;
 }
 
-/* Inside the one transaction; the caller ends it. */
+/* Inside the one transaction, which ends with the store unless it was committed. */
 static enum status run_in_transaction(struct import *import, struct error *error)
 {
     enum status status = decide(import, error);
@@ -230,10 +230,7 @@ static enum status run_with_store(struct import *import, struct error *error)
     enum status status = import->store ? store_begin(import->store) : STATUS_OK;
     if (status != STATUS_OK)
         return store_failed(import, status, error);
-    status = run_in_transaction(import, error);
-    if (import->store)
-        store_rollback(import->store); // after a commit there is nothing left to roll back
-    return status;
+    return run_in_transaction(import, error);
 }
 
 enum status import_run(const struct import_options *options, struct import_report *out_report, struct error *error)

@@ -99,6 +99,34 @@ static void a_newer_state_of_the_same_source_brings_what_is_new(void **state)
     import_look_away(fixture);
 }
 
+static void what_was_submitted_here_since_is_newer(void **state)
+{
+    struct import_fixture *fixture = *state;
+    static char nothing[] = "";
+    const struct store_content content = {
+        .callback_url = nothing, .results_channel = nothing, .trace_parent = nothing, .trace_state = nothing};
+    const struct store_request request = {.submitter = "lms", .request_id = "", .fairness_key = "", .cost = 1};
+    IMPORT_ADD(fixture, .id = 1, .arrived = "2025-12-31 00:00:00");
+    IMPORT_ADD(fixture, .id = 9, .is_retired = true);
+    import_move(fixture);
+    import_look(fixture);
+    struct store_submission own = import_find(fixture, 1);
+    struct store_submission old = own;
+    own.submitted_at_ms = IMPORT_NOW_MS;
+    assert_int_equal(store_insert_submission(fixture->store, &own, &content, &request), STATUS_OK);
+    assert_int_equal(store_move_submission(fixture->store, &old, SUBMISSION_SUPERSEDED), STATUS_OK);
+    import_look_away(fixture);
+    IMPORT_ADD(fixture, .id = 2, .arrived = "2025-12-31 00:00:01");
+
+    import_move(fixture);
+
+    import_look(fixture);
+    assert_int_equal(import_find(fixture, 2).state, SUBMISSION_SUPERSEDED);
+    assert_int_equal(import_find(fixture, 2).superseded_by_id, own.id);
+    assert_int_equal(import_find(fixture, own.id).state, SUBMISSION_READY);
+    import_look_away(fixture);
+}
+
 static void another_source_with_the_same_ids_is_refused(void **state)
 {
     struct import_fixture *fixture = *state;
@@ -108,7 +136,7 @@ static void another_source_with_the_same_ids_is_refused(void **state)
     text_clear(&fixture->sql);
     legacy_database_schema(&fixture->sql, LEGACY_SQLITE);
     IMPORT_ADD(fixture, .id = 100, .callback_url = IMPORT_GOOD "/100");
-    IMPORT_ADD(fixture, .id = 2, .callback_url = IMPORT_GOOD "/2", .body = "another");
+    IMPORT_ADD(fixture, .id = 2, .callback_url = IMPORT_GOOD "/1", .body = "waits, too"); // all else is equal
     import_make_source(fixture);
 
     assert_int_equal(import_try(fixture, false, false), STATUS_EXISTS);
@@ -287,6 +315,7 @@ int main(void)
         IMPORT_TEST(the_same_again_changes_nothing),
         IMPORT_TEST(the_same_again_changes_nothing_whatever_became_of_it),
         IMPORT_TEST(a_newer_state_of_the_same_source_brings_what_is_new),
+        IMPORT_TEST(what_was_submitted_here_since_is_newer),
         IMPORT_TEST(another_source_with_the_same_ids_is_refused),
         IMPORT_TEST(an_id_that_was_ours_is_refused),
         IMPORT_TEST(a_dry_run_counts_and_writes_nothing),

@@ -222,6 +222,20 @@ static void an_older_one_gives_way_to_a_newer_one_that_is_graded(void **state)
     import_look_away(fixture);
 }
 
+static void a_newer_one_stays_live_beside_an_older_one_that_is_graded(void **state)
+{
+    struct import_fixture *fixture = *state;
+    IMPORT_ADD(fixture, .id = 8, .arrived = "2025-12-31 00:00:05"); // read, and so written, before the older one
+    IMPORT_ADD(fixture, .id = 9, .arrived = "2025-12-31 00:00:01", .returned = "2025-12-31 00:00:02", .result = "r");
+
+    import_move(fixture);
+
+    import_look(fixture);
+    assert_int_equal(import_find(fixture, 8).state, SUBMISSION_READY);
+    assert_int_equal(import_find(fixture, 9).state, SUBMISSION_GRADED);
+    import_look_away(fixture);
+}
+
 /* ---- what does not come ---- */
 
 static void what_is_over_is_counted_and_its_ids_are_never_given_again(void **state)
@@ -414,6 +428,7 @@ int main(void)
         IMPORT_TEST(an_unusable_callback_url_makes_a_dead_submission),
         IMPORT_TEST(of_one_callback_url_only_the_newest_is_live),
         IMPORT_TEST(an_older_one_gives_way_to_a_newer_one_that_is_graded),
+        IMPORT_TEST(a_newer_one_stays_live_beside_an_older_one_that_is_graded),
         IMPORT_TEST(what_is_over_is_counted_and_its_ids_are_never_given_again),
         IMPORT_TEST(a_queue_that_is_not_configured_is_refused_or_left_out),
         IMPORT_TEST(what_is_too_large_is_left_out_and_named),
