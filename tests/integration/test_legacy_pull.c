@@ -134,17 +134,17 @@ static void the_oldest_comes_first_and_goes_back_to_its_old_place_with_a_new_key
     struct legacy_pulled again;
     struct legacy_pulled second;
 
-    legacy_submit(world, "\"hasty\"", "/fifo/1", "one", 1);
-    legacy_submit(world, "\"hasty\"", "/fifo/2", "two", 2);
-    assert_true(legacy_pull(world, "hasty", &first));
+    legacy_submit(world, "\"turn\"", "/fifo/1", "one", 1);
+    legacy_submit(world, "\"turn\"", "/fifo/2", "two", 2);
+    assert_true(legacy_pull(world, "turn", &first));
     assert_non_null(strstr(first.content, "\"xqueue_body\": \"one\""));
     assert_true(core_await_state(world->talk->admin, first.id, STATE(READY)));
-    assert_true(legacy_pull(world, "hasty", &again));
+    assert_true(legacy_pull(world, "turn", &again));
     assert_int_equal(again.id, first.id);
     assert_string_not_equal(again.key, first.key);
     legacy_put_pulled(world, &first, "with the old key");
     legacy_expect(world, "the old key", 200, LEGACY_BAD("Incorrect key for submission"));
-    assert_true(legacy_pull(world, "hasty", &second));
+    assert_true(legacy_pull(world, "turn", &second));
     assert_non_null(strstr(second.content, "\"xqueue_body\": \"two\""));
     assert_true(second.id > first.id);
     legacy_put_pulled(world, &again, "r");
@@ -152,7 +152,7 @@ static void the_oldest_comes_first_and_goes_back_to_its_old_place_with_a_new_key
     legacy_put_pulled(world, &second, "r");
 
     static const struct legacy_row empty[] = {
-        {.target = PULL "?queue_name=hasty", .reply = LEGACY_BAD("Queue 'hasty' is empty")}};
+        {.target = PULL "?queue_name=turn", .reply = LEGACY_BAD("Queue 'turn' is empty")}};
     LEGACY_CHECK(world, empty);
     legacy_pulled_finish(&first);
     legacy_pulled_finish(&again);

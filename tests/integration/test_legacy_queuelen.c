@@ -63,21 +63,21 @@ static void what_can_be_pulled_counts_and_what_is_leased_does_not(void **state)
     struct legacy_pulled first;
     struct legacy_pulled second;
 
-    legacy_submit(world, "\"hasty\"", "/1", "1", 1);
-    legacy_submit(world, "\"hasty\"", "/2", "2", 2);
-    assert_int_equal(legacy_length(world, "hasty"), 2);
-    assert_true(legacy_pull(world, "hasty", &first));
-    assert_int_equal(legacy_length(world, "hasty"), 1);
-    legacy_submit(world, "\"hasty\"", "/3", "3", 2);
+    legacy_submit(world, "\"turn\"", "/1", "1", 1);
+    legacy_submit(world, "\"turn\"", "/2", "2", 2);
+    assert_int_equal(legacy_length(world, "turn"), 2);
+    assert_true(legacy_pull(world, "turn", &first));
+    assert_int_equal(legacy_length(world, "turn"), 1);
+    legacy_submit(world, "\"turn\"", "/3", "3", 2);
     assert_true(core_await_state(world->talk->admin, first.id, STATE(READY)));
-    assert_int_equal(legacy_length(world, "hasty"), 3);
+    assert_int_equal(legacy_length(world, "turn"), 3);
 
     legacy_put_pulled(world, &first, "late"); // takes it out again
     legacy_expect(world, "late", 200, LEGACY_GOOD(""));
-    assert_int_equal(legacy_length(world, "hasty"), 2);
-    assert_true(legacy_pull(world, "hasty", &second));
+    assert_int_equal(legacy_length(world, "turn"), 2);
+    assert_true(legacy_pull(world, "turn", &second));
     legacy_put_pulled(world, &second, "r");
-    assert_int_equal(legacy_length(world, "hasty"), 1);
+    assert_int_equal(legacy_length(world, "turn"), 1);
     legacy_pulled_finish(&first);
     legacy_pulled_finish(&second);
 }

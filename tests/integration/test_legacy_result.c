@@ -230,7 +230,7 @@ static void a_result_of_megabytes_is_taken(void **state)
 static void a_late_result_is_taken_until_somebody_else_has_pulled(void **state)
 {
     struct legacy_world *world = *state;
-    struct legacy_pulled late = submit_and_pull(world, "hasty", "/late");
+    struct legacy_pulled late = submit_and_pull(world, "turn", "/late");
     struct legacy_pulled again;
 
     assert_true(core_await_state(world->talk->admin, late.id, STATE(READY)));
@@ -239,9 +239,9 @@ static void a_late_result_is_taken_until_somebody_else_has_pulled(void **state)
     assert_string_equal(lms_hears(world->talk, "/late", 0)->result, "late");
     legacy_pulled_finish(&late);
 
-    late = submit_and_pull(world, "hasty", "/too-late");
+    late = submit_and_pull(world, "turn", "/too-late");
     assert_true(core_await_state(world->talk->admin, late.id, STATE(READY)));
-    assert_true(legacy_pull(world, "hasty", &again));
+    assert_true(legacy_pull(world, "turn", &again));
     legacy_put_pulled(world, &late, "too late");
     legacy_expect(world, "too late", 200, BAD_KEY);
     legacy_put_pulled(world, &again, "in time");

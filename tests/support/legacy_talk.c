@@ -21,7 +21,8 @@ int legacy_set_up(void **state)
     static const struct running_service_options options = {
         .queues = "  zeta:\n    retry_delay_ms: 20\n  alpha:\n    retry_delay_ms: 20\n  \"b queue's\": {}\n  \"5\": {}\n"
                   "  None: {}\n  \"[1, 'a']\": {}\n  \"\xc3\xbcn\xc3\xaf"
-                  "code\": {}\n  \"a/b&c=d+e\": {}\n  pool:\n    lease_ms: 60000\n"};
+                  "code\": {}\n  \"a/b&c=d+e\": {}\n  pool: {}\n  turn:\n    lease_ms: 2000\n    attempts_max: 1000\n    "
+                  "retry_delay_ms: 20\n"};
     struct legacy_world *world = calloc(1, sizeof(*world));
 
     assert_non_null(world);

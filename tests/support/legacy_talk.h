@@ -3,7 +3,8 @@
  * The legacy interface byte by byte, over real sockets against the real programs: rows of tables say what is sent and what must
  * come back, forms are sent in both encodings by themselves. Every mismatch fails the running test (cmocka) and names the row.
  *
- * Queues, in the order of the configuration: calm, hasty, small (see running_service.h), then those of LEGACY_QUEUES.
+ * Queues, in the order of the configuration: calm, hasty, small (see running_service.h), then the others of LEGACY_QUEUES;
+ * leases of "turn" end after two seconds, and any number of attempts is fine there.
  *
  * Threading: the test's main thread, but for legacy_send, which any thread may call with a port of its own.
  */
@@ -13,8 +14,9 @@
 #include "tests/support/conversation.h"
 
 /* As get_queuelen lists them. */
-#define LEGACY_QUEUES "calm, hasty, small, zeta, alpha, b queue's, 5, None, [1, 'a'], \\u00fcn\\u00efcode, a/b&c=d+e, pool"
-#define LEGACY_HTML   "text/html; charset=utf-8"
+#define LEGACY_QUEUES \
+    "calm, hasty, small, zeta, alpha, b queue's, 5, None, [1, 'a'], \\u00fcn\\u00efcode, a/b&c=d+e, pool, turn"
+#define LEGACY_HTML "text/html; charset=utf-8"
 
 #define LEGACY_SAYS(code_, text_) "{\"return_code\": " #code_ ", \"content\": \"" text_ "\"}"
 #define LEGACY_GOOD(text_)        LEGACY_SAYS(0, text_)
