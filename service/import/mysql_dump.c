@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/import/mysql_settings.h"
 
 /* Where a value stands in the row's buffer. */
 struct place {
@@ -18,25 +19,15 @@ struct place {
     bool is_cut;
 };
 
-/* What SQL_MODE means for us, and a variable that the dump keeps it in. */
-struct saved_mode {
-    char name[MYSQL_NAME_BYTES_MAX + 1];
-    bool no_backslash_escapes;
-    bool ansi_quotes;
-};
-enum { SAVED_MODES_MAX = 8 };
-
 struct dump {
     struct mysql_lexer lexer;
-    struct saved_mode saved_modes[SAVED_MODES_MAX];
-    size_t saved_mode_count;
+    struct mysql_settings settings;
     struct legacy_rows *rows;                    /* borrowed */
     const char *wanted;                          /* borrowed; the database to read, or NULL */
     char database[MYSQL_DATABASE_BYTES_MAX + 1]; /* the one that the statements are about; "" = none was named */
     char found[MYSQL_DATABASE_BYTES_MAX + 1];    /* where the first of our tables was */
     bool has_found;
-    bool has_charset; /* SET NAMES was there: the texts are in UTF-8 */
-    struct text row;  /* the values of one row, one behind the other */
+    struct text row; /* the values of one row, one behind the other */
     struct place places[LEGACY_COLUMNS_MAX];
     char *names[LEGACY_COLUMNS_MAX]; /* owned; of the column list that is being read */
     size_t name_count;
@@ -47,11 +38,7 @@ struct dump {
 
 static enum status invalid(const struct dump *dump, struct error *error, const char *what)
 {
-    if (dump->lexer.word == MYSQL_END) {
-        return error_set(error, STATUS_INVALID, "DUMP_TRUNCATED",
-                         "line %lld: the dump ends in the middle of a statement: it is not whole", (long long)dump->lexer.line);
-    }
-    return error_set(error, STATUS_INVALID, "DUMP_INVALID", "line %lld of the dump: %s", (long long)dump->lexer.line, what);
+    return mysql_lexer_invalid(&dump->lexer, error, what);
 }
 
 static enum status next(struct dump *dump, struct error *error)
@@ -67,7 +54,7 @@ static bool is_name(const struct dump *dump)
 
 static bool is_end(const struct dump *dump)
 {
-    return dump->lexer.word == MYSQL_STATEMENT || dump->lexer.word == MYSQL_END;
+    return mysql_lexer_is_end(&dump->lexer);
 }
 
 /* From the newest word to the end of the statement. */
@@ -99,7 +86,7 @@ static void copy_name(const struct dump *dump, char *out, size_t capacity)
     (void)text_copy(out, capacity, dump->lexer.text.bytes);
 }
 
-/* ---- what a dump sets ---- */
+/* ---- databases and settings ---- */
 
 static enum status use_database(struct dump *dump, struct error *error)
 {
@@ -109,86 +96,9 @@ static enum status use_database(struct dump *dump, struct error *error)
     return status == STATUS_OK ? skip_statement(dump, error) : status;
 }
 
-static bool is_readable_charset(const struct mysql_lexer *lexer)
-{
-    static const char *const names[] = {"utf8mb4", "utf8mb3", "utf8", "binary"};
-    for (size_t at = 0; at < sizeof names / sizeof names[0]; at++) {
-        if (strcasecmp(lexer->text.bytes, names[at]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum status set_names(struct dump *dump, struct error *error)
-{
-    enum status status = next(dump, error);
-    if (status == STATUS_OK && !is_end(dump) && !is_readable_charset(&dump->lexer))
-        return invalid(dump, error, "it is not in UTF-8: make it with --default-character-set=utf8mb4");
-    dump->has_charset = true;
-    return status;
-}
-
-static struct saved_mode *find_saved_mode(struct dump *dump, const char *name)
-{
-    for (size_t at = 0; at < dump->saved_mode_count; at++) {
-        if (strcasecmp(dump->saved_modes[at].name, name) == 0)
-            return &dump->saved_modes[at];
-    }
-    return NULL;
-}
-
-/* The newest word is what SQL_MODE is set to: a list of modes, or a variable that it was kept in. */
-static void set_mode(struct dump *dump)
-{
-    const struct saved_mode *saved = find_saved_mode(dump, dump->lexer.text.bytes);
-    const char *modes = dump->lexer.word == MYSQL_STRING ? dump->lexer.text.bytes : "";
-    dump->lexer.no_backslash_escapes = saved ? saved->no_backslash_escapes : strcasestr(modes, "NO_BACKSLASH_ESCAPES") != NULL;
-    dump->lexer.ansi_quotes = saved ? saved->ansi_quotes : strcasestr(modes, "ANSI") != NULL; // also as part of ANSI_QUOTES
-}
-
-/* The variable name keeps the mode. More than there is room for: the newest take the last place. */
-static void save_mode(struct dump *dump, const char *name)
-{
-    struct saved_mode *saved = find_saved_mode(dump, name);
-    if (!saved) {
-        dump->saved_mode_count += dump->saved_mode_count < SAVED_MODES_MAX;
-        saved = &dump->saved_modes[dump->saved_mode_count - 1];
-        (void)text_copy(saved->name, sizeof saved->name, name);
-    }
-    saved->no_backslash_escapes = dump->lexer.no_backslash_escapes;
-    saved->ansi_quotes = dump->lexer.ansi_quotes;
-}
-
-/* The newest word is what is set; then it is the last word of its value. */
-static enum status read_assignment(struct dump *dump, struct error *error)
-{
-    char name[MYSQL_NAME_BYTES_MAX + 1];
-    copy_name(dump, name, sizeof name);
-    enum status status = next(dump, error);
-    if (status != STATUS_OK || !mysql_lexer_is_mark(&dump->lexer, '='))
-        return status;
-    status = next(dump, error);
-    if (status != STATUS_OK)
-        return status;
-    if (strcasecmp(name, "SQL_MODE") == 0)
-        set_mode(dump);
-    else if (name[0] == '@' && mysql_lexer_is(&dump->lexer, "@@SQL_MODE"))
-        save_mode(dump, name);
-    return STATUS_OK;
-}
-
 static enum status read_set(struct dump *dump, struct error *error)
 {
-    enum status status = next(dump, error);
-    while (status == STATUS_OK && !is_end(dump)) {
-        if (mysql_lexer_is(&dump->lexer, "NAMES"))
-            status = set_names(dump, error);
-        else if (dump->lexer.word == MYSQL_KEYWORD)
-            status = read_assignment(dump, error);
-        if (status == STATUS_OK && !is_end(dump))
-            status = next(dump, error);
-    }
-    return status;
+    return mysql_settings_read(&dump->settings, &dump->lexer, error);
 }
 
 /* ---- tables ---- */
@@ -524,7 +434,7 @@ static enum status read_insert(struct dump *dump, struct error *error)
                          (long long)dump->lexer.line, legacy_table_name(table));
     }
     // Without it mysqldump writes latin1, and a question mark for everything else.
-    if (!dump->has_charset)
+    if (!dump->settings.has_charset)
         return invalid(dump, error, "it does not say its charset: make it with --set-charset --default-character-set=utf8mb4");
     if (!mysql_lexer_is(&dump->lexer, "VALUES") && !mysql_lexer_is(&dump->lexer, "VALUE"))
         return invalid(dump, error, "an INSERT without VALUES");

@@ -327,3 +327,17 @@ bool mysql_lexer_is_mark(const struct mysql_lexer *lexer, char mark)
 {
     return lexer->word == MYSQL_MARK && lexer->mark == mark;
 }
+
+bool mysql_lexer_is_end(const struct mysql_lexer *lexer)
+{
+    return lexer->word == MYSQL_STATEMENT || lexer->word == MYSQL_END;
+}
+
+enum status mysql_lexer_invalid(const struct mysql_lexer *lexer, struct error *error, const char *what)
+{
+    if (lexer->word == MYSQL_END) {
+        return error_set(error, STATUS_INVALID, "DUMP_TRUNCATED",
+                         "line %lld: the dump ends in the middle of a statement: it is not whole", (long long)lexer->line);
+    }
+    return error_set(error, STATUS_INVALID, "DUMP_INVALID", "line %lld of the dump: %s", (long long)lexer->line, what);
+}

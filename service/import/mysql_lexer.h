@@ -82,5 +82,10 @@ enum status mysql_lexer_take_delimiter(struct mysql_lexer *lexer, struct error *
 /* Is the newest word this keyword, in whatever case? */
 bool mysql_lexer_is(const struct mysql_lexer *lexer, const char *keyword);
 bool mysql_lexer_is_mark(const struct mysql_lexer *lexer, char mark);
+/* Is it the end of a statement, or of all? */
+bool mysql_lexer_is_end(const struct mysql_lexer *lexer);
+
+/* Says what is wrong, and in which line; at the end of the input, that the dump is not whole. Returns STATUS_INVALID. */
+enum status mysql_lexer_invalid(const struct mysql_lexer *lexer, struct error *error, const char *what);
 
 #endif

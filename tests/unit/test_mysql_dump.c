@@ -195,6 +195,31 @@ static void a_mode_comes_back_from_the_variable_that_kept_it(void **state)
                 "1:one;");
 }
 
+static void a_mode_may_be_set_in_any_way(void **state)
+{
+    (void)state;
+
+    CHECK_READS(HEAD CREATE "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES', a = b;" INSERT(
+                    ROW("1", "'\\'")) "SET SESSION sql_mode = '';"
+                                      "SET @@session.sql_mode = 'no_backslash_escapes';" INSERT(ROW("2", "'\\'")) COMPLETED,
+                "1:\\;2:\\;");
+}
+
+/* What MySQL 8 writes where MariaDB writes something else. */
+static void a_dump_of_mysql_8_is_read(void **state)
+{
+    (void)state;
+
+    CHECK_READS("-- MySQL dump 10.13  Distrib 8.0.36, for Linux (x86_64)\n/*!50503 SET NAMES utf8mb4 */;\n"
+                "SET @MYSQLDUMP_TEMP_LOG_BIN = @@SESSION.SQL_LOG_BIN;\nSET @@SESSION.SQL_LOG_BIN= 0;\n"
+                "SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5';\n"
+                "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `xqueue` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE "
+                "utf8mb4_0900_ai_ci */ /*!80016 DEFAULT ENCRYPTION='N' */;\nUSE `xqueue`;\n"
+                "/*!50503 SET character_set_client = utf8mb4 */;\n" CREATE INSERT(
+                    ROW("1", "_utf8mb4'b'")) "SET @@SESSION.SQL_LOG_BIN = @MYSQLDUMP_TEMP_LOG_BIN;\n" COMPLETED,
+                "1:b;");
+}
+
 static void a_list_of_columns_says_which_is_which(void **state)
 {
     (void)state;
@@ -424,6 +449,8 @@ int main(void)
         cmocka_unit_test(backslashes_are_themselves_where_the_dump_says_so),
         cmocka_unit_test(names_may_stand_in_double_quotes),
         cmocka_unit_test(a_mode_comes_back_from_the_variable_that_kept_it),
+        cmocka_unit_test(a_mode_may_be_set_in_any_way),
+        cmocka_unit_test(a_dump_of_mysql_8_is_read),
         cmocka_unit_test(a_list_of_columns_says_which_is_which),
         cmocka_unit_test(other_tables_are_skipped_whatever_is_in_them),
         cmocka_unit_test(a_trigger_that_inserts_is_no_row),
