@@ -92,22 +92,25 @@ struct config_delivery {
 };
 
 struct config_rest {
-    struct config_texts listen; /* HTTP over IPv4: "127.0.0.1:8040"; default 127.0.0.1:8040 */
+    struct config_texts listen; /* HTTP: "127.0.0.1:8040", "[::1]:8040"; default 127.0.0.1:8040 */
     char *core;                 /* where xqueued is: "127.0.0.1:8041", "unix:/path"; default: the first of service.listen */
     char
         *user; /* of users, with role deliver: as whom the courier works; its password must be a file or from the environment */
-    char *public_url;           /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
-    char *media_url;            /* "" = files are served by the adapter; else prefix of file URLs */
-    int64_t file_url_ms;        /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
-    char *files;                /* folder of uploaded files; default "files" beside the configuration file */
-    int64_t threads;            /* 2 to 1,000; 64: simultaneous HTTP connections being served */
-    int64_t core_timeout_ms;    /* 100 to 60,000; 5,000: for one call to the core */
-    int64_t request_timeout_ms; /* 1,000 to 600,000; 30,000: for a client to send its request, and between requests of one
-                                   connection */
-    int64_t form_bytes_max;     /* 1,024 to 3,145,728; 2,621,440: all fields without files */
-    int64_t form_fields_max;    /* 1 to 10,000; 1,000 */
-    int64_t file_bytes_max;     /* 1 to 1,073,741,824; 104,857,600: all files of one submission */
-    int64_t header_bytes_max;   /* 1,024 to 65,536; 65,536: of xqueue_header */
+    char *public_url;             /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
+    char *media_url;              /* "" = files are served by the adapter; else prefix of file URLs */
+    int64_t file_url_ms;          /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
+    char *files;                  /* folder of uploaded files; default "files" beside the configuration file */
+    int64_t threads;              /* 2 to 1,000; 64: requests handled at the same time */
+    int64_t connections_max;      /* 16 to 1,000,000; 10,000: of clients at the same time */
+    int64_t requests_waiting_max; /* 1 to 100,000; 1,000: complete requests that wait for a thread */
+    int64_t spool_bytes_max;      /* 1,048,576 to 1,099,511,627,776; 2,147,483,648: bodies on their way, in temporary files */
+    int64_t core_timeout_ms;      /* 100 to 60,000; 5,000: for one call to the core */
+    int64_t request_timeout_ms;   /* 1,000 to 600,000; 30,000: for a client to send its request, and between requests of one
+                                     connection */
+    int64_t form_bytes_max;       /* 1,024 to 3,145,728; 2,621,440: all fields without files */
+    int64_t form_fields_max;      /* 1 to 10,000; 1,000 */
+    int64_t file_bytes_max;       /* 1 to 1,073,741,824; 104,857,600: all files of one submission */
+    int64_t header_bytes_max;     /* 1,024 to 65,536; 65,536: of xqueue_header */
     struct config_texts trusted_proxies; /* addresses and networks whose X-Real-IP counts */
 };
 

@@ -72,6 +72,16 @@ static enum status check_times(const struct check *check)
     return STATUS_OK;
 }
 
+static enum status check_spool(const struct check *check)
+{
+    const struct config_rest *rest = &check->config->rest;
+    if (rest->spool_bytes_max < rest->file_bytes_max + rest->form_bytes_max)
+        return CHECK_FAIL(check, line_of(check, "rest", "spool_bytes_max"),
+                          "rest.spool_bytes_max (%" PRId64 ") is less than file_bytes_max + form_bytes_max (%" PRId64 ")",
+                          rest->spool_bytes_max, rest->file_bytes_max + rest->form_bytes_max);
+    return STATUS_OK;
+}
+
 static enum status check_queues(const struct check *check)
 {
     const struct config *config = check->config;
@@ -124,8 +134,8 @@ static enum status check_rest_user(const struct check *check)
 
 enum status config_check(const struct config_reader *reader, const struct config_node *root, const struct config *config)
 {
-    static enum status (*const checks[])(const struct check *) = {check_plaintext, check_times, check_queues, check_users,
-                                                                  check_rest_user};
+    static enum status (*const checks[])(const struct check *) = {check_plaintext, check_times, check_spool,
+                                                                  check_queues,    check_users, check_rest_user};
     const struct check check = {.reader = reader, .root = root, .config = config};
     enum status status = STATUS_OK;
     for (size_t at = 0; at < sizeof checks / sizeof *checks && status == STATUS_OK; at++)

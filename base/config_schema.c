@@ -127,10 +127,20 @@ static const struct config_key rest_keys[] = {
          "Default: this program serves them, under signed URLs."),
     NUMBER(file_url_ms, SECOND, 10 * YEAR, YEAR, "How long the URL of a file that this program serves is good."),
     PATH(files, 1, "files", "The folder of uploaded files."),
-    NUMBER(threads, 2, 1000, 64, "HTTP connections served at the same time."),
+    NUMBER(threads, 2, 1000, 64, "Requests handled at the same time."),
+    NUMBER(
+        connections_max, 16, 1000000, 10000,
+        "HTTP connections at the same time, fewer when there are not two file descriptors for each. Beyond it the one that has "
+        "waited longest without progress is closed for a new one."),
+    NUMBER(requests_waiting_max, 1, 100000, 1000, "Complete requests that wait for a thread; more get 503."),
+    NUMBER(
+        spool_bytes_max, 1048576, INT64_C(1099511627776), INT64_C(2147483648),
+        "Bodies of requests and replies on their way, in temporary files in the folder files; not less than the largest form."),
     NUMBER(core_timeout_ms, 100, MINUTE, 5 * SECOND, "For one call to xqueued."),
-    NUMBER(request_timeout_ms, SECOND, 10 * MINUTE, 30 * SECOND,
-           "For a client to send its request, and between the requests of one connection."),
+    NUMBER(
+        request_timeout_ms, SECOND, 10 * MINUTE, 30 * SECOND,
+        "For a client to send a request's head, and between the requests of one connection; beyond it bodies and replies must "
+        "move with 1 KiB/s."),
     NUMBER(form_bytes_max, 1024, BODY_BYTES_MAX, 2621440, "All fields of a form without its files."),
     NUMBER(form_fields_max, 1, 10000, 1000, "Fields of a form."),
     NUMBER(file_bytes_max, 1, 1073741824, 104857600, "All files of one submission."),

@@ -123,6 +123,11 @@ void form_reader_destroy(struct form_reader *reader)
     memory_free(reader);
 }
 
+bool form_reader_takes(struct span content_type)
+{
+    return type_of(content_type) != FORM_OTHER;
+}
+
 bool form_reader_wants_body(const struct form_reader *reader)
 {
     return reader->type != FORM_OTHER;

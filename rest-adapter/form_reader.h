@@ -39,7 +39,10 @@ enum status form_reader_create(struct span content_type, struct form *form, cons
 
 void form_reader_destroy(struct form_reader *reader); /* NULL is fine */
 
-/* false: the body is of another type; it need not be read, and is ignored when fed. */
+/* Is a body of this Content-Type (absent: without one) a form? Another need not be read, and is ignored when fed. */
+bool form_reader_takes(struct span content_type);
+
+/* The same of this reader's. */
 bool form_reader_wants_body(const struct form_reader *reader);
 
 /*

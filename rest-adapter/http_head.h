@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rest-adapter/http_message.h"
 #include "base/span.h"
+#include "rest-adapter/http_message.h"
 
 enum {
     HTTP_HEAD_HEADERS_MAX = 60, /* civetweb forgets more than 64, and the gate adds a few */

@@ -5,113 +5,65 @@
 #include <assert.h>
 #include <civetweb.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
 
 enum {
-    READ_STEP_BYTES_MIN = 16, /* mg_read fills what it is asked for, however long that takes: ask for little */
-    READ_STEP_BYTES_MAX = 1024,
-    DRAIN_BUFFER_BYTES = READ_STEP_BYTES_MAX,
-    READ_STEP_SHARE = 16, /* ask for at most this share of what came so far */
-    FILE_STEP_BYTES = 64 * 1024,
-    ADDRESS_BYTES_MAX = 64,
     NUMBER_BYTES_MAX = 24,
-    BUSY_THREADS_NUMERATOR = 3, /* beyond 3/4 of the threads connections are not kept */
-    BUSY_THREADS_DENOMINATOR = 4,
+    SPARE_THREADS = 2, /* for those who are not the gate, and get 403: the gate's connections keep a thread each for good */
+    FIRST_REQUEST_TIMEOUT_MS = 30000,       /* for those; the gate sends at once */
+    KEPT_TIMEOUT_MS = 7 * 24 * 3600 * 1000, /* the gate's connections may be idle as long as they like */
+    DESCRIPTORS_PER_THREAD =
+        6, /* both ends of its connection, a file on its way in, a file on its way out, and a little room */
+    DESCRIPTORS_PER_CONNECTION = 2,
+    KNOCK_NS = 20 * 1000 * 1000,
+    SECOND_NS = 1000 * 1000 * 1000,
 };
 
 struct http_server {
     struct mg_context *civetweb;
+    struct http_gate *gate;
+    struct http_spool *spool;
     http_handler *handler;
     void *context;
     int threads;
-    int64_t request_timeout_ms;
-    int64_t drain_bytes_max;
-    int ports[CONFIG_LISTENERS_MAX];
-    char addresses[CONFIG_LISTENERS_MAX][ADDRESS_BYTES_MAX * 2];
-    size_t port_count;
-    _Atomic int connections; /* that have a thread */
-
-    pthread_mutex_t mutex;
-    pthread_cond_t quiet;
-    /* guarded by mutex */
-    int running; /* requests inside the handler, or being answered */
-    bool refusing;
+    int civetweb_port;
+    char secret[SECRET_KEY_TEXT_MAX]; /* that the gate shows with each request */
 };
 
 /* One request on its way through. */
 struct exchange {
     struct mg_connection *connection;
-    const struct mg_request_info *info;
     struct http_server *server;
-    int64_t started_us;
-    int64_t body_bytes;
-    int64_t body_read;
-    bool continue_due; /* the client waits for "100 Continue" before it sends the body */
-    bool broken;       /* the body did not come as announced */
+    struct http_gate_note note;
 };
 
-/* ---- the body ---- */
-
-static size_t read_step(const struct exchange *exchange, size_t capacity)
-{
-    int64_t step = exchange->body_read / READ_STEP_SHARE;
-
-    if (step < READ_STEP_BYTES_MIN) {
-        step = READ_STEP_BYTES_MIN;
-    } else if (step > READ_STEP_BYTES_MAX) {
-        step = READ_STEP_BYTES_MAX;
-    }
-    if (step > exchange->body_bytes - exchange->body_read) {
-        step = exchange->body_bytes - exchange->body_read;
-    }
-    return (size_t)step < capacity ? (size_t)step : capacity;
-}
-
-static bool is_too_slow(const struct exchange *exchange)
-{
-    int64_t allowed_ms = exchange->server->request_timeout_ms + exchange->body_read * 1000 / HTTP_BODY_BYTES_PER_S_MIN;
-
-    return clock_monotonic_us() - exchange->started_us > allowed_ms * 1000;
-}
-
-/* civetweb does not answer "Expect: 100-continue" by itself. */
-static bool send_continue(struct exchange *exchange)
-{
-    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
-    exchange->continue_due = false;
-    return mg_write(exchange->connection, line, sizeof(line) - 1) == (int)sizeof(line) - 1;
-}
+/* ---- the request ---- */
 
 static int64_t exchange_read(void *connection, void *buffer, size_t capacity)
 {
     struct exchange *exchange = connection;
     int count = 0;
 
-    if (exchange->broken) {
-        return -1;
-    }
-    if (exchange->body_read == exchange->body_bytes) {
+    if (exchange->note.body_bytes == 0) {
         return 0;
     }
-    if (exchange->continue_due && !send_continue(exchange)) {
-        exchange->broken = true;
+    if (!exchange->note.has_body) {
+        // the handler and wants_body do not agree
+        log_event(LOG_ERROR, "body_not_taken_in", LOG_INT("bytes", exchange->note.body_bytes));
         return -1;
     }
-    count = mg_read(exchange->connection, buffer, read_step(exchange, capacity));
-    if (count <= 0 || is_too_slow(exchange)) {
-        exchange->broken = true;
-        return -1;
-    }
-    exchange->body_read += count;
-    return count;
+    count = mg_read(exchange->connection, buffer, capacity < INT32_MAX ? capacity : INT32_MAX);
+    return count < 0 ? -1 : count;
 }
 
 static const char *exchange_header(void *connection, const char *name, size_t index)
@@ -127,211 +79,17 @@ static const char *exchange_header(void *connection, const char *name, size_t in
     return NULL;
 }
 
-/* ---- checks that civetweb leaves out ---- */
-
-static int count_headers(const struct mg_request_info *info, const char *name)
-{
-    int count = 0;
-
-    for (int i = 0; i < info->num_headers; i++) {
-        count += mg_strcasecmp(info->http_headers[i].name, name) == 0;
-    }
-    return count;
-}
-
-static bool is_number(const char *text)
-{
-    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
-}
-
-/*
- * Where the body ends must be beyond doubt, or the rest of it could pass for the next request of somebody else behind the same
- * proxy. Returns the status of the refusal, or 0.
- */
-static int check_framing(const struct mg_connection *connection, const struct mg_request_info *info)
-{
-    const char *length = mg_get_header(connection, "Content-Length");
-
-    if (info->num_headers >= MG_MAX_HEADERS) {
-        return 431; // civetweb forgets the headers after that many: the length could have been among them
-    }
-    if (count_headers(info, "Content-Length") > 1 || count_headers(info, "Transfer-Encoding") > 1 ||
-        count_headers(info, "Host") > 1) {
-        return 400;
-    }
-    if (length != NULL && (!is_number(length) || info->content_length < 0)) {
-        return 400;
-    }
-    if (length != NULL && mg_get_header(connection, "Transfer-Encoding") != NULL) {
-        return 400;
-    }
-    return 0;
-}
-
-/* ---- the reply ---- */
-
-static bool write_all(struct mg_connection *connection, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        size_t step = length < INT32_MAX ? length : INT32_MAX;
-        int count = mg_write(connection, bytes, step);
-
-        if (count <= 0) {
-            return false;
-        }
-        bytes += count;
-        length -= (size_t)count;
-    }
-    return true;
-}
-
-static bool write_file(struct mg_connection *connection, FILE *file, int64_t length)
-{
-    char *buffer = memory_allocate(FILE_STEP_BYTES);
-    bool is_written = true;
-
-    while (is_written && length > 0) {
-        size_t wanted = length < FILE_STEP_BYTES ? (size_t)length : FILE_STEP_BYTES;
-        size_t count = fread(buffer, 1, wanted, file);
-
-        is_written = count > 0 && write_all(connection, buffer, count);
-        length -= (int64_t)count;
-    }
-    memory_free(buffer);
-    return is_written;
-}
-
-/* Sends head and body, in one write where they are in memory: two would be two packets. False: the connection is of no use. */
-static bool write_reply(struct exchange *exchange, struct http_reply *reply, bool keep_alive)
-{
-    bool has_body = strcmp(exchange->info->request_method, "HEAD") != 0;
-    bool is_written = false;
-    struct text out;
-
-    text_init(&out, (size_t)HTTP_REPLY_HEAD_BYTES_MAX + HTTP_REPLY_BODY_BYTES_MAX);
-    http_reply_head(reply, clock_wall_ms(), keep_alive, &out);
-    if (has_body && reply->file < 0) {
-        text_append(&out, reply->body.bytes, reply->body.length);
-    }
-    is_written = write_all(exchange->connection, out.bytes, out.length);
-    text_finish(&out);
-    if (is_written && has_body && reply->file >= 0) {
-        FILE *file = fdopen(reply->file, "rb");
-
-        is_written = file != NULL && write_file(exchange->connection, file, reply->file_bytes);
-        if (file != NULL) {
-            reply->file = -1;
-            (void)fclose(file);
-        }
-    }
-    return is_written;
-}
-
-/* Would civetweb keep it? It does not unless asked when the client speaks HTTP/1.0 or names any other option. */
-static bool client_keeps(const struct exchange *exchange)
-{
-    const char *option = mg_get_header(exchange->connection, "Connection");
-
-    if (option != NULL) {
-        return strcasestr(option, "keep-alive") != NULL && strcasestr(option, "close") == NULL;
-    }
-    return strcmp(exchange->info->http_version, "1.1") == 0;
-}
-
-static bool can_drain(const struct exchange *exchange)
-{
-    return exchange->body_bytes - exchange->body_read <= exchange->server->drain_bytes_max;
-}
-
-static bool may_keep(const struct exchange *exchange, const struct http_reply *reply)
-{
-    const struct http_server *server = exchange->server;
-    bool is_chunked = mg_get_header(exchange->connection, "Transfer-Encoding") != NULL;
-    int kept_max = server->threads * BUSY_THREADS_NUMERATOR / BUSY_THREADS_DENOMINATOR;
-
-    if (reply->close || exchange->broken || is_chunked || exchange->continue_due || !can_drain(exchange)) {
-        return false;
-    }
-    return client_keeps(exchange) && atomic_load(&server->connections) <= kept_max;
-}
-
-/* Reads what the handler left of the body. True: nothing is left. */
-static bool drain_body(struct exchange *exchange)
-{
-    char buffer[DRAIN_BUFFER_BYTES];
-    int64_t left = exchange->server->drain_bytes_max;
-    int64_t count = 0;
-
-    do {
-        count = exchange_read(exchange, buffer, sizeof(buffer));
-        left -= count;
-    } while (count > 0 && left >= 0);
-    return count == 0;
-}
-
-static void finish_exchange(struct exchange *exchange, struct http_reply *reply, bool may_be_kept)
-{
-    bool keep_alive = false;
-
-    if (text_status(&reply->headers) != STATUS_OK || text_status(&reply->body) != STATUS_OK) {
-        log_event(LOG_ERROR, "reply_too_long", LOG_INT("status", reply->status));
-        http_reply_page(reply, 500);
-    }
-    keep_alive = may_be_kept && may_keep(exchange, reply);
-    bool is_written = write_reply(exchange, reply, keep_alive);
-    bool is_drained = is_written && !exchange->continue_due && drain_body(exchange);
-    if (!keep_alive || !is_drained) {
-        mg_disable_connection_keep_alive(exchange->connection);
-    }
-}
-
-/* ---- civetweb's callbacks ---- */
-
-static bool enter_request(struct http_server *server)
-{
-    bool is_refusing = false;
-
-    pthread_mutex_lock(&server->mutex);
-    is_refusing = server->refusing;
-    server->running++;
-    pthread_mutex_unlock(&server->mutex);
-    return !is_refusing;
-}
-
-static bool leave_request(struct http_server *server)
-{
-    bool is_refusing = false;
-
-    pthread_mutex_lock(&server->mutex);
-    is_refusing = server->refusing;
-    if (--server->running == 0) {
-        pthread_cond_broadcast(&server->quiet);
-    }
-    pthread_mutex_unlock(&server->mutex);
-    return !is_refusing;
-}
-
-static bool is_refusing(struct http_server *server)
-{
-    bool value = false;
-
-    pthread_mutex_lock(&server->mutex);
-    value = server->refusing;
-    pthread_mutex_unlock(&server->mutex);
-    return value;
-}
-
-/* civetweb cuts request_uri at the '?', undecoded; an absolute one ("http://host/path") is found from its path on. */
+/* civetweb cuts request_uri at the '?', undecoded. */
 static void run_handler(struct exchange *exchange, struct http_reply *reply)
 {
-    const struct mg_request_info *info = exchange->info;
+    const struct mg_request_info *info = mg_get_request_info(exchange->connection);
     struct http_request request = {
-        .method = http_method_from_name(info->request_method),
+        .method = http_method_from_name(exchange->note.method),
         .raw_path = info->local_uri_raw,
         .query = info->query_string,
-        .peer = info->remote_addr,
-        .port = info->server_port,
-        .body_bytes = exchange->body_bytes,
+        .peer = exchange->note.peer,
+        .port = exchange->note.port,
+        .body_bytes = exchange->note.body_bytes,
         .header = exchange_header,
         .read = exchange_read,
         .connection = exchange,
@@ -343,50 +101,143 @@ static void run_handler(struct exchange *exchange, struct http_reply *reply)
     memory_free(path);
 }
 
-static int on_request(struct mg_connection *connection)
-{
-    struct http_server *server = mg_get_user_data(mg_get_context(connection));
-    const struct mg_request_info *info = mg_get_request_info(connection);
-    struct exchange exchange = {.connection = connection, .info = info, .server = server, .started_us = clock_monotonic_us()};
-    const char *expect = mg_get_header(connection, "Expect");
-    bool is_admitted = enter_request(server);
-    int refusal = is_admitted ? check_framing(connection, info) : 503;
-    struct http_reply reply;
-    int status = 0;
+/* ---- the reply ---- */
 
-    http_reply_init(&reply);
-    if (refusal == 0) {
-        exchange.body_bytes = info->content_length > 0 ? info->content_length : 0;
-        exchange.continue_due = exchange.body_bytes > 0 && expect != NULL && mg_strcasecmp(expect, "100-continue") == 0;
-        run_handler(&exchange, &reply);
-    } else {
-        http_reply_page(&reply, refusal);
+static void write_all(struct mg_connection *connection, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+
+    while (length > 0) {
+        int count = mg_write(connection, at, length);
+
+        if (count <= 0) {
+            mg_disable_connection_keep_alive(connection); // the gate is gone, and knows it
+            return;
+        }
+        at += count;
+        length -= (size_t)count;
     }
-    finish_exchange(&exchange, &reply, refusal == 0 && !is_refusing(server));
-    status = reply.status;
-    http_reply_finish(&reply);
-    if (!leave_request(server)) {
-        mg_disable_connection_keep_alive(connection);
-    }
-    return status;
 }
 
-/* civetweb could not make a request of it. It closes the connection afterwards. */
-static int on_http_error(struct mg_connection *connection, int status, const char *text)
+/* A body that is too long to wait in memory for a slow reader becomes a file. false: it cannot. */
+static bool spool_body(struct exchange *exchange, const struct http_reply *reply, struct http_gate_file *out_file)
+{
+    struct http_body body;
+    enum status status = STATUS_OK;
+
+    http_body_init(&body, exchange->server->spool);
+    status = http_body_append(&body, reply->body.bytes, reply->body.length);
+    if (status == STATUS_OK) {
+        *out_file = (struct http_gate_file){.bytes = body.bytes, .spooled_bytes = body.bytes};
+        out_file->file = http_body_take_file(&body);
+    }
+    http_body_finish(&body);
+    return status == STATUS_OK;
+}
+
+/* What of the reply goes to the gate as a file, if anything. May replace the reply by a refusal. */
+static struct http_gate_file take_file(struct exchange *exchange, struct http_reply *reply)
+{
+    struct http_gate_file file = {.file = -1};
+
+    if (reply->file >= 0) {
+        file =
+            (struct http_gate_file){.file = reply->file, .offset = lseek(reply->file, 0, SEEK_CUR), .bytes = reply->file_bytes};
+    } else if (reply->body.length > HTTP_SPOOL_MEMORY_BYTES_MAX && !spool_body(exchange, reply, &file)) {
+        http_reply_page(reply, 503);
+        http_reply_header(reply, "Retry-After", "1");
+    }
+    return file;
+}
+
+static void frame_reply(struct exchange *exchange, bool is_keeping, const struct text *bytes, const struct http_gate_file *file)
+{
+    struct http_gate_frame frame = {.is_keeping = is_keeping, .has_file = file->file >= 0, .bytes = (uint32_t)bytes->length};
+    struct text out;
+
+    memcpy(frame.secret, exchange->server->secret, sizeof(frame.secret));
+    if (frame.has_file) {
+        http_gate_hand_over(exchange->server->gate, &exchange->note, file);
+    }
+    text_init(&out, sizeof(frame) + HTTP_GATE_REPLY_BYTES_MAX);
+    text_append(&out, &frame, sizeof(frame));
+    text_append(&out, bytes->bytes, bytes->length);
+    write_all(exchange->connection, out.bytes, out.length); // in one write: two would be two packets
+    text_finish(&out);
+}
+
+static void send_reply(struct exchange *exchange, struct http_reply *reply)
+{
+    bool is_keeping = exchange->note.is_keeping && !reply->close;
+    bool has_body = strcmp(exchange->note.method, "HEAD") != 0;
+    struct http_gate_file file = {.file = -1};
+    struct text out;
+
+    if (text_status(&reply->headers) != STATUS_OK || text_status(&reply->body) != STATUS_OK) {
+        log_event(LOG_ERROR, "reply_too_long", LOG_INT("status", reply->status));
+        http_reply_page(reply, 500);
+    }
+    if (has_body) {
+        file = take_file(exchange, reply);
+    }
+    text_init(&out, HTTP_GATE_REPLY_BYTES_MAX);
+    http_reply_head(reply, clock_wall_ms(), is_keeping, &out);
+    if (has_body && file.file < 0) {
+        text_append(&out, reply->body.bytes, reply->body.length);
+    }
+    if (has_body && reply->file >= 0) {
+        reply->file = -1; // it is the gate's from here on
+    }
+    assert(text_status(&out) == STATUS_OK);
+    frame_reply(exchange, is_keeping, &out, &file);
+    text_finish(&out);
+}
+
+/* ---- civetweb's callbacks ---- */
+
+/* For who is not the gate. Returns the status. */
+static int refuse(struct mg_connection *connection, int status)
 {
     struct http_reply reply;
     struct text out;
 
-    (void)text;
     http_reply_init(&reply);
     http_reply_page(&reply, status);
-    text_init(&out, HTTP_REPLY_HEAD_BYTES_MAX);
+    text_init(&out, HTTP_GATE_REPLY_BYTES_MAX);
     http_reply_head(&reply, clock_wall_ms(), false, &out);
     text_append(&out, reply.body.bytes, reply.body.length);
-    (void)write_all(connection, out.bytes, out.length); // nobody is left to tell when it fails
+    write_all(connection, out.bytes, out.length);
     text_finish(&out);
     http_reply_finish(&reply);
     mg_disable_connection_keep_alive(connection);
+    return status;
+}
+
+static int on_request(struct mg_connection *connection)
+{
+    struct http_server *server = mg_get_user_data(mg_get_context(connection));
+    struct exchange exchange = {.connection = connection, .server = server};
+    struct http_reply reply;
+
+    if (!http_gate_parse_note(mg_get_header(connection, HTTP_GATE_HEADER), server->secret, &exchange.note)) {
+        return refuse(connection, 403);
+    }
+    http_reply_init(&reply);
+    if (exchange.note.is_greeting) {
+        text_clear(&reply.body);
+    } else {
+        run_handler(&exchange, &reply);
+    }
+    send_reply(&exchange, &reply);
+    http_reply_finish(&reply);
+    return 200;
+}
+
+/* civetweb could not make a request of it: it is not from the gate. It closes the connection afterwards. */
+static int on_http_error(struct mg_connection *connection, int status, const char *text)
+{
+    (void)text;
+    (void)refuse(connection, status);
     return 0;
 }
 
@@ -404,76 +255,19 @@ static int on_log_access(const struct mg_connection *connection, const char *tex
     return 1; // paths of files are secrets
 }
 
-static int on_connection_opened(const struct mg_connection *connection, void **out_data)
-{
-    struct http_server *server = mg_get_user_data(mg_get_context(connection));
-
-    atomic_fetch_add(&server->connections, 1);
-    *out_data = NULL;
-    return 0;
-}
-
-static void on_connection_closed(const struct mg_connection *connection)
-{
-    struct http_server *server = mg_get_user_data(mg_get_context(connection));
-
-    atomic_fetch_sub(&server->connections, 1);
-}
-
 /* ---- start and stop ---- */
 
-/* civetweb gives meanings of its own to letters after a port and to a missing address: let only plain ones through. */
-static enum status append_listener(struct text *listeners, const char *address, struct error *error)
-{
-    char host[ADDRESS_BYTES_MAX] = "";
-    const char *colon = strrchr(address, ':');
-    struct in_addr parsed;
-    int64_t port = 0;
-
-    if (address[0] == '[' && mg_check_feature(MG_FEATURES_IPV6) == 0) {
-        return error_set(error, STATUS_INVALID, NULL, "cannot listen on '%s': this civetweb is built without IPv6", address);
-    }
-    if (colon == NULL || colon - address >= ADDRESS_BYTES_MAX || text_to_int64(colon + 1, 0, 65535, &port) != STATUS_OK) {
-        return error_set(error, STATUS_INVALID, NULL, "cannot listen on '%s': not of the form ADDRESS:PORT", address);
-    }
-    memcpy(host, address, (size_t)(colon - address));
-    if (strcmp(host, "localhost") == 0) {
-        text_copy(host, sizeof(host), "127.0.0.1");
-    }
-    if (host[0] != '[' && inet_pton(AF_INET, host, &parsed) != 1) {
-        return error_set(error, STATUS_INVALID, NULL, "cannot listen on '%s': not an IP address", address);
-    }
-    text_append_format(listeners, "%s%s:%lld", listeners->length > 0 ? "," : "", host, (long long)port);
-    return text_status(listeners);
-}
-
-static void log_listeners(struct http_server *server, const struct config_texts *listen)
-{
-    struct mg_server_port ports[CONFIG_LISTENERS_MAX];
-    int count = mg_get_server_ports(server->civetweb, CONFIG_LISTENERS_MAX, ports);
-
-    for (int i = 0; i < count; i++) {
-        const char *wanted = listen->items[i];
-        char *address = server->addresses[i];
-
-        (void)snprintf(address, sizeof(server->addresses[i]), "%.*s:%d", (int)(strrchr(wanted, ':') - wanted), wanted,
-                       ports[i].port);
-        server->ports[i] = ports[i].port;
-        server->port_count++;
-        log_event(LOG_INFO, "listening", LOG_TEXT("protocol", "http"), LOG_TEXT("address", address));
-    }
-}
-
-static enum status start_civetweb(struct http_server *server, const char *listeners, struct error *error)
+static enum status start_civetweb(struct http_server *server, struct error *error)
 {
     char threads[NUMBER_BYTES_MAX];
-    char timeout[NUMBER_BYTES_MAX];
+    char first[NUMBER_BYTES_MAX];
+    char kept[NUMBER_BYTES_MAX];
     char head[NUMBER_BYTES_MAX];
     char text[ERROR_TEXT_MAX] = "";
     unsigned code = 0;
-    const char *options[] = {"listening_ports", listeners, "num_threads", threads, "request_timeout_ms", timeout,
-                             "keep_alive_timeout_ms", timeout, "max_request_size", head, "enable_keep_alive", "yes",
-                             "tcp_nodelay", "1", "decode_url", "no", "decode_query_string", "no",
+    const char *options[] = {"listening_ports", "127.0.0.1:0", "num_threads", threads, "request_timeout_ms", first,
+                             "keep_alive_timeout_ms", kept, "max_request_size", head, "enable_keep_alive", "yes", "tcp_nodelay",
+                             "1", "decode_url", "no", "decode_query_string", "no",
                              // otherwise "GET http://name/" is checked against a made-up domain
                              "enable_auth_domain_check", "no", "enable_directory_listing", "no", "access_control_allow_methods",
                              "", NULL};
@@ -482,84 +276,146 @@ static enum status start_civetweb(struct http_server *server, const char *listen
         .http_error = on_http_error,
         .log_message = on_log_message,
         .log_access = on_log_access,
-        .init_connection = on_connection_opened,
-        .connection_closed = on_connection_closed,
     };
     struct mg_init_data init = {.callbacks = &callbacks, .user_data = server, .configuration_options = options};
     struct mg_error_data failure = {.code = &code, .text = text, .text_buffer_size = sizeof(text)};
 
-    (void)snprintf(threads, sizeof(threads), "%d", server->threads);
-    (void)snprintf(timeout, sizeof(timeout), "%lld", (long long)server->request_timeout_ms);
-    (void)snprintf(head, sizeof(head), "%d", HTTP_REQUEST_HEAD_BYTES_MAX);
+    (void)snprintf(threads, sizeof(threads), "%d", server->threads + SPARE_THREADS);
+    (void)snprintf(first, sizeof(first), "%d", FIRST_REQUEST_TIMEOUT_MS);
+    (void)snprintf(kept, sizeof(kept), "%d", KEPT_TIMEOUT_MS);
+    (void)snprintf(head, sizeof(head), "%d", HTTP_GATE_HEAD_BYTES_MAX);
     server->civetweb = mg_start2(&init, &failure);
     if (server->civetweb == NULL) {
-        return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot listen on %s: %s", listeners,
-                         text[0] != '\0' ? text : "taken by another program, or not permitted");
+        return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot listen on the loopback interface: %s", text);
     }
     return STATUS_OK;
+}
+
+static enum status start_gate(struct http_server *server, const struct http_server_options *options, struct error *error)
+{
+    struct mg_server_port port = {0};
+    struct http_gate_options gate = {
+        .listen = options->listen,
+        .slots = server->threads,
+        .secret = server->secret,
+        .connections_max = options->connections_max,
+        .waiting_max = options->requests_waiting_max,
+        .request_timeout_ms = options->request_timeout_ms,
+        .body_bytes_max = options->body_bytes_max,
+        .drain_bytes_max = options->drain_bytes_max,
+        .spool = server->spool,
+        .wants_body = options->wants_body,
+        .context = options->context,
+    };
+
+    if (mg_get_server_ports(server->civetweb, 1, &port) != 1) {
+        return error_set(error, STATUS_INTERNAL, NULL, "civetweb does not say where it listens");
+    }
+    server->civetweb_port = port.port;
+    gate.server_port = port.port;
+    return http_gate_start(&gate, &server->gate, error);
 }
 
 enum status http_server_start(const struct http_server_options *options, struct http_server **out_server, struct error *error)
 {
     struct http_server *server = MEMORY_NEW(struct http_server);
     enum status status = STATUS_OK;
-    struct text listeners;
 
     assert(options->handler != NULL);
     server->handler = options->handler;
     server->context = options->context;
     server->threads = (int)options->threads;
-    server->request_timeout_ms = options->request_timeout_ms;
-    server->drain_bytes_max = options->drain_bytes_max;
-    pthread_mutex_init(&server->mutex, NULL);
-    clock_condition_init(&server->quiet);
+    secret_key(server->secret);
     mg_init_library(MG_FEATURES_DEFAULT);
-
-    text_init(&listeners, (size_t)CONFIG_LISTENERS_MAX * ADDRESS_BYTES_MAX);
-    for (size_t i = 0; i < options->listen->count && status == STATUS_OK; i++) {
-        status = append_listener(&listeners, options->listen->items[i], error);
+    status = http_spool_create(options->spool_folder, options->spool_bytes_max, &server->spool, error);
+    if (status == STATUS_OK) {
+        status = start_civetweb(server, error);
     }
     if (status == STATUS_OK) {
-        status = start_civetweb(server, listeners.bytes, error);
+        status = start_gate(server, options, error);
     }
-    text_finish(&listeners);
     if (status != STATUS_OK) {
         http_server_destroy(server);
         return status;
     }
-    log_listeners(server, options->listen);
     *out_server = server;
     return STATUS_OK;
 }
 
+int64_t http_server_connections_max(int64_t wanted, int64_t threads, int64_t descriptors)
+{
+    int64_t possible = (descriptors - threads * DESCRIPTORS_PER_THREAD) / DESCRIPTORS_PER_CONNECTION;
+
+    if (possible < HTTP_GATE_CONNECTIONS_MIN) {
+        possible = HTTP_GATE_CONNECTIONS_MIN;
+    }
+    return wanted < possible ? wanted : possible;
+}
+
 int http_server_port(const struct http_server *server, size_t index)
 {
-    assert(index < server->port_count);
-    return server->ports[index];
+    return http_gate_port(server->gate, index);
 }
 
 const char *http_server_address(const struct http_server *server, size_t index)
 {
-    assert(index < server->port_count);
-    return server->addresses[index];
+    return http_gate_address(server->gate, index);
+}
+
+static void *stop_civetweb_main(void *civetweb)
+{
+    mg_stop(civetweb);
+    return NULL;
+}
+
+/* A connection that says nothing. */
+static void knock(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (socket_ >= 0) {
+        (void)connect(socket_, (const struct sockaddr *)&address, sizeof(address)); // refused: it listens no more
+        close(socket_);
+    }
+}
+
+static bool has_ended(pthread_t thread)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += KNOCK_NS;
+    if (until.tv_nsec >= SECOND_NS) {
+        until.tv_nsec -= SECOND_NS;
+        until.tv_sec++;
+    }
+    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* mg_stop waits until the thread that accepts has looked up, which takes two seconds unless somebody knocks. */
+static void stop_civetweb(struct http_server *server)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, stop_civetweb_main, server->civetweb) != 0) {
+        mg_stop(server->civetweb);
+    } else {
+        do {
+            knock(server->civetweb_port);
+        } while (!has_ended(thread));
+    }
+    server->civetweb = NULL;
 }
 
 void http_server_stop(struct http_server *server, int64_t grace_ms)
 {
-    struct clock *clock = clock_system();
-    int64_t deadline_ms = clock_add_ms(clock_now_ms(clock), grace_ms);
-    bool is_in_time = true;
-
-    pthread_mutex_lock(&server->mutex);
-    server->refusing = true;
-    // mg_stop lets writing fail at once, so the running ones must be through before
-    while (server->running > 0 && is_in_time) {
-        is_in_time = clock_wait_until(clock, &server->quiet, &server->mutex, deadline_ms);
+    if (server->gate != NULL) {
+        http_gate_stop(server->gate, grace_ms);
     }
-    pthread_mutex_unlock(&server->mutex);
     if (server->civetweb != NULL) {
-        mg_stop(server->civetweb);
-        server->civetweb = NULL;
+        stop_civetweb(server);
     }
 }
 
@@ -569,8 +425,9 @@ void http_server_destroy(struct http_server *server)
         return;
     }
     http_server_stop(server, 0);
+    http_gate_destroy(server->gate);
+    http_spool_destroy(server->spool);
     mg_exit_library();
-    pthread_cond_destroy(&server->quiet);
-    pthread_mutex_destroy(&server->mutex);
+    memory_wipe(server->secret, sizeof(server->secret));
     memory_free(server);
 }

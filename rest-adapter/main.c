@@ -22,8 +22,7 @@
 #include "rest-adapter/routes.h"
 
 enum {
-    /* beside one per HTTP connection: its file or file on the way in, and one per callback */
-    DESCRIPTORS_BESIDE = 128,
+    DESCRIPTORS_BESIDE = 128, /* beside those of the HTTP server, and one per callback */
     STOP_GRACE_MS = 10000,    /* for running requests and running callbacks, each */
     EXIT_SECOND_SIGNAL = 143, /* as the signal itself would */
 };
@@ -35,15 +34,19 @@ struct program {
     struct http_server *server;
 };
 
-/* accept() without a free descriptor fails, or worse: see to it before. */
-static void warn_of_few_descriptors(const struct config *config)
+/* How many clients there is room for: running out of descriptors would hit everybody. */
+static int64_t connections_max(const struct config *config)
 {
-    int64_t needed = DESCRIPTORS_BESIDE + 3 * config->rest.threads + config->callbacks.parallel_max;
+    int64_t wanted = config->rest.connections_max;
     int64_t allowed = process_descriptors_max();
+    int64_t possible = http_server_connections_max(wanted, config->rest.threads,
+                                                   allowed - DESCRIPTORS_BESIDE - config->callbacks.parallel_max);
 
-    if (allowed < needed) {
-        log_event(LOG_WARN, "few_descriptors", LOG_INT("allowed", allowed), LOG_INT("needed", needed));
+    if (possible < wanted) {
+        log_event(LOG_WARN, "few_descriptors", LOG_INT("allowed", allowed), LOG_INT("connections_max", possible),
+                  LOG_INT("wanted", wanted));
     }
+    return possible;
 }
 
 /* Passwords and sessions travel in the clear here: beyond this machine a proxy with TLS belongs in between. */
@@ -75,11 +78,16 @@ static enum status program_start(struct program *program, struct error *error)
     const struct http_server_options options = {.listen = &config->rest.listen,
                                                 .threads = config->rest.threads,
                                                 .request_timeout_ms = config->rest.request_timeout_ms,
+                                                .connections_max = connections_max(config),
+                                                .requests_waiting_max = config->rest.requests_waiting_max,
+                                                .body_bytes_max = http_form_bytes_max(&config->rest),
                                                 .drain_bytes_max = http_form_bytes_max(&config->rest),
+                                                .spool_folder = config->rest.files,
+                                                .spool_bytes_max = config->rest.spool_bytes_max,
                                                 .handler = routes_serve,
+                                                .wants_body = routes_want_body,
                                                 .context = &program->adapter};
     program->adapter.config = config;
-    warn_of_few_descriptors(config);
     warn_of_open_listeners(&config->rest);
     warn_of_push_queues(config);
     enum status status = files_open(&config->rest, &program->adapter.files, error);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "rest-adapter/file_endpoint.h"
+#include "rest-adapter/form_reader.h"
 #include "rest-adapter/grader_endpoints.h"
 #include "rest-adapter/lms_endpoints.h"
 #include "rest-adapter/login.h"
@@ -16,19 +17,20 @@ static const struct route {
     const char *path;
     bool is_csrf_checked;
     bool needs_session;
-    bool varies; /* by cookie, always; login/ says it only after a success */
+    bool varies;     /* by cookie, always; login/ says it only after a success */
+    bool takes_form; /* reads the body of a POST */
     void (*serve)(struct endpoint *endpoint);
 } routes[] = {
-    {"/xqueue/login/", false, false, false, login_serve},
-    {"/xqueue/logout/", false, false, true, logout_serve},
-    {"/xqueue/status/", true, false, false, status_serve},
-    {"/xqueue/submit/", false, true, true, submit_serve},
-    {"/xqueue/get_queuelen/", true, true, true, get_queuelen_serve},
-    {"/xqueue/get_submission/", true, true, true, get_submission_serve},
-    {"/xqueue/put_result/", false, true, true, put_result_serve},
+    {"/xqueue/login/", false, false, false, true, login_serve},
+    {"/xqueue/logout/", false, false, true, false, logout_serve},
+    {"/xqueue/status/", true, false, false, false, status_serve},
+    {"/xqueue/submit/", false, true, true, true, submit_serve},
+    {"/xqueue/get_queuelen/", true, true, true, false, get_queuelen_serve},
+    {"/xqueue/get_submission/", true, true, true, false, get_submission_serve},
+    {"/xqueue/put_result/", false, true, true, true, put_result_serve},
 };
 
-static const struct route files_route = {FILE_LINK_PATH, false, false, false, file_serve};
+static const struct route files_route = {FILE_LINK_PATH, false, false, false, false, file_serve};
 
 static const struct route *find_route(const char *path)
 {
@@ -110,4 +112,12 @@ void routes_serve(void *adapter, const struct http_request *request, struct http
     // the route, not the path: those of files are secrets
     log_event(LOG_DEBUG, "request", LOG_TEXT("route", route != NULL ? route->path : "none"), LOG_INT("status", reply->status),
               LOG_INT("us", clock_monotonic_us() - started_us));
+}
+
+bool routes_want_body(void *adapter, enum http_method method, const char *path, struct span content_type)
+{
+    const struct route *route = find_route(path);
+
+    (void)adapter;
+    return method == HTTP_POST && route != NULL && route->takes_form && form_reader_takes(content_type);
 }

@@ -8,10 +8,14 @@
 #ifndef REST_ADAPTER_ROUTES_H
 #define REST_ADAPTER_ROUTES_H
 
+#include "base/span.h"
 #include "rest-adapter/endpoint.h"
 #include "rest-adapter/http_message.h"
 
 /* Answers one request. adapter: a struct adapter. Fits http_handler. */
 void routes_serve(void *adapter, const struct http_request *request, struct http_reply *reply);
+
+/* Is the body of such a request a form that an endpoint reads? Fits http_body_question. */
+bool routes_want_body(void *adapter, enum http_method method, const char *path, struct span content_type);
 
 #endif

@@ -35,6 +35,9 @@ static void fill_config(struct rest_rig *rig)
         .threads = 8,
         .core_timeout_ms = 2000,
         .request_timeout_ms = 5000,
+        .connections_max = 1000,
+        .requests_waiting_max = 1000,
+        .spool_bytes_max = 67108864,
         .form_bytes_max = 2621440,
         .form_fields_max = 1000,
         .file_bytes_max = 1000000,
@@ -52,7 +55,7 @@ static void require(enum status status, const struct error *error)
 
 void rest_rig_start(struct rest_rig *rig)
 {
-    struct http_server_options options = {.handler = routes_serve, .context = &rig->adapter};
+    struct http_server_options options = {.handler = routes_serve, .wants_body = routes_want_body, .context = &rig->adapter};
     struct error error = {0};
 
     memset(rig, 0, sizeof(*rig));
@@ -70,7 +73,12 @@ void rest_rig_start(struct rest_rig *rig)
     require(files_open(&rig->config.rest, &rig->adapter.files, &error), &error);
     options.listen = &rig->config.rest.listen;
     options.threads = rig->config.rest.threads;
+    options.connections_max = rig->config.rest.connections_max;
+    options.requests_waiting_max = rig->config.rest.requests_waiting_max;
+    options.body_bytes_max = http_form_bytes_max(&rig->config.rest);
     options.drain_bytes_max = http_form_bytes_max(&rig->config.rest);
+    options.spool_folder = rig->config.rest.files;
+    options.spool_bytes_max = rig->config.rest.spool_bytes_max;
     options.request_timeout_ms = rig->config.rest.request_timeout_ms;
     require(http_server_start(&options, &rig->server, &error), &error);
     rig->port = http_server_port(rig->server, 0);

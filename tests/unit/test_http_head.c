@@ -41,7 +41,7 @@ static void assert_span(struct span span, const char *expected)
 
 static void a_head_is_taken_apart(void **state)
 {
-    struct http_head head;
+    struct http_head head = {0};
 
     (void)state;
     assert_int_equal(
@@ -116,7 +116,7 @@ static void what_is_in_doubt_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct http_head head;
+        struct http_head head = {0};
         int status = take_text(cases[i].bytes, &head);
 
         if (status != cases[i].status) {
@@ -128,7 +128,7 @@ static void what_is_in_doubt_is_refused(void **state)
 static void a_nul_byte_is_refused_at_once(void **state)
 {
     static const char bytes[] = "\x16\x03\x01\0\x01"; // how TLS begins
-    struct http_head head;
+    struct http_head head = {0};
 
     (void)state;
     assert_int_equal(take(bytes, sizeof(bytes) - 1, &head), 400);
@@ -136,7 +136,7 @@ static void a_nul_byte_is_refused_at_once(void **state)
 
 static void an_absolute_target_counts_from_its_path_on(void **state)
 {
-    struct http_head head;
+    struct http_head head = {0};
 
     (void)state;
     assert_int_equal(take_text("GET HTTP://user@host:80/a?b://c HTTP/1.1" END, &head), 0);
@@ -165,7 +165,7 @@ static void who_keeps_the_connection(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct http_head head;
+        struct http_head head = {0};
 
         assert_int_equal(take_text(cases[i].bytes, &head), 0);
         if (head.is_keeping != cases[i].is_keeping) {
@@ -176,7 +176,7 @@ static void who_keeps_the_connection(void **state)
 
 static void expect_and_chunked_are_noticed(void **state)
 {
-    struct http_head head;
+    struct http_head head = {0};
 
     (void)state;
     assert_int_equal(take_text("POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 3" END, &head), 0);
@@ -190,7 +190,7 @@ static void expect_and_chunked_are_noticed(void **state)
 
 static void empty_lines_before_the_request_are_skipped(void **state)
 {
-    struct http_head head;
+    struct http_head head = {0};
 
     (void)state;
     assert_int_equal(take_text("\r\n\r\nGET /a HTTP/1.1" END, &head), 0);
@@ -232,7 +232,7 @@ static void fill_head(struct text *text, size_t length)
 
 static void the_limits_are_exact(void **state)
 {
-    struct http_head head;
+    struct http_head head = {0};
     struct text text;
 
     (void)state;
