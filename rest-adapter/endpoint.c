@@ -138,6 +138,15 @@ struct span endpoint_query(const struct endpoint *endpoint, const char *name, st
     return form_get(form, name);
 }
 
+enum status endpoint_check_body(struct span body, struct error *error)
+{
+    if (body.length > ENDPOINT_BODY_BYTES_MAX) {
+        return error_set(error, STATUS_INVALID, "BODY_TOO_LARGE", "xqueue_body is longer than %d bytes",
+                         ENDPOINT_BODY_BYTES_MAX);
+    }
+    return STATUS_OK;
+}
+
 bool endpoint_is_queue_name(struct span name)
 {
     return strlen(name.bytes) == name.length && text_is_name(name.bytes, CONFIG_NAME_BYTES_MAX);

@@ -75,6 +75,11 @@ bool endpoint_read_form(struct endpoint *endpoint, const struct form_file_sink *
  */
 struct span endpoint_query(const struct endpoint *endpoint, const char *name, struct form *form);
 
+enum { ENDPOINT_BODY_BYTES_MAX = 3145728 }; /* the contract's bound of a body and of a result */
+
+/* STATUS_INVALID: xqueue_body, which grows when bad bytes in it are replaced, is longer than the contract lets it be. */
+enum status endpoint_check_body(struct span body, struct error *error) STATUS_CHECKED;
+
 /* Can a queue have this name at all? Else there is no use in asking the core. */
 bool endpoint_is_queue_name(struct span name);
 

@@ -195,6 +195,9 @@ static void take_result(struct endpoint *endpoint, const struct form *form)
     }
     status = legacy_result_header_parse(header_text, &header, &error);
     if (status == STATUS_OK) {
+        status = endpoint_check_body(body, &error);
+    }
+    if (status == STATUS_OK) {
         complete_submission(endpoint, &header, body);
     } else if (endpoint_is_logged_in(endpoint)) {
         endpoint_fail(endpoint, status, &error, (struct span){0});

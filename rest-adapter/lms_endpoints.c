@@ -180,6 +180,9 @@ static bool hand_over(struct submitting *submitting, struct span body)
     enum status status = check_header(submitting, &error);
 
     if (status == STATUS_OK) {
+        status = endpoint_check_body(body, &error);
+    }
+    if (status == STATUS_OK) {
         status = files_keep(submitting->receiver, submitting->form, queue, &error);
     }
     if (status == STATUS_OK) {

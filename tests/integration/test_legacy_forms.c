@@ -26,7 +26,13 @@
 #define NO_QUEUE(as) LEGACY_BAD("Queue '" as "' not found")
 #define PART(name)   "--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
 
-enum { FORM_BYTES_MAX = 2621440, FIELDS_MAX = 1000, OTHER_BODY_BYTES = 3 * 1024 * 1024, UPLOAD_BYTES = 20 * 1024 * 1024 };
+enum {
+    FORM_BYTES_MAX = 2621440,
+    FIELDS_MAX = 1000,
+    OTHER_BODY_BYTES = 3 * 1024 * 1024,
+    UPLOAD_BYTES = 20 * 1024 * 1024,
+    GROWING_BYTES = 2500000
+};
 
 /* ---- both encodings: what a field's bytes become shows in the name of a queue that does not exist ---- */
 
@@ -129,6 +135,25 @@ static void exactly_the_limit_of_form_data_is_fine_and_a_byte_more_is_too_large(
         post_form_of(world, (enum legacy_encoding)encoding, FORM_BYTES_MAX + 1);
         legacy_expect_refusal(world, "one more", 413);
     }
+}
+
+static void a_text_that_grows_beyond_the_largest_body_is_refused_for_good(void **state)
+{
+    struct legacy_world *world = *state;
+    char *bytes = malloc(GROWING_BYTES);
+
+    assert_non_null(bytes);
+    memset(bytes, 0xff, GROWING_BYTES); // three bytes out of each
+    const struct legacy_field result[] = {{.name = "xqueue_header", .value = NO_ID},
+                                          {.name = "xqueue_body", .value = bytes, .length = GROWING_BYTES}};
+    const struct legacy_field body[] = {{.name = "xqueue_header", .value = HEADER("calm")},
+                                        {.name = "xqueue_body", .value = bytes, .length = GROWING_BYTES}};
+    (void)legacy_post(world, LEGACY_MULTIPART, PUT, result, 2);
+    legacy_expect_refusal(world, "a result", 200);
+    (void)legacy_post(world, LEGACY_MULTIPART, SUBMIT, body, 2);
+    legacy_expect_refusal(world, "a body", 200);
+    assert_int_equal(legacy_length(world, "calm"), 0);
+    free(bytes);
 }
 
 static void a_thousand_fields_are_fine_and_one_more_is_too_many(void **state)
@@ -347,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_missing_field_is_an_invalid_format),
         cmocka_unit_test(fields_of_the_query_are_none_of_the_form),
         cmocka_unit_test(exactly_the_limit_of_form_data_is_fine_and_a_byte_more_is_too_large),
+        cmocka_unit_test(a_text_that_grows_beyond_the_largest_body_is_refused_for_good),
         cmocka_unit_test(a_thousand_fields_are_fine_and_one_more_is_too_many),
         cmocka_unit_test(files_do_not_count_as_form_data),
         cmocka_unit_test(urlencoded_escapes_are_those_of_the_original),
