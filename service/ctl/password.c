@@ -46,7 +46,6 @@ static const char *ask_once(const char *question, char line[LINE_MAX_BYTES])
     struct termios shown;
     sigset_t signals;
     sigset_t before;
-    (void)fputs(question, stderr);
     // A signal must not leave a terminal behind that shows nothing.
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -59,6 +58,8 @@ static const char *ask_once(const char *question, char line[LINE_MAX_BYTES])
         hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     }
+    // Not before: what is typed until then is dropped.
+    (void)fputs(question, stderr);
     const char *fault = read_line(line);
     if (is_hidden)
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
