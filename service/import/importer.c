@@ -2,8 +2,7 @@
 #include "service/import/importer.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
+#include <libgen.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -180,16 +179,6 @@ static enum status write_all(struct import *import, struct error *error)
 
 /* ---- all of it ---- */
 
-static void folder_of(const char *path, char out[PATH_MAX])
-{
-    snprintf(out, PATH_MAX, "%s", path);
-    char *slash = strrchr(out, '/');
-    if (!slash)
-        snprintf(out, PATH_MAX, ".");
-    else
-        slash[slash == out ? 1 : 0] = '\0';
-}
-
 static enum status open_store(struct import *import, struct error *error)
 {
     const char *path = import->options->config->service.database;
@@ -235,11 +224,10 @@ static enum status run_with_store(struct import *import, struct error *error)
 
 enum status import_run(const struct import_options *options, struct import_report *out_report, struct error *error)
 {
-    char folder[PATH_MAX];
     struct import import = {.options = options};
-    folder_of(options->config->service.database, folder);
+    char *path = memory_copy_text(options->config->service.database);
     const struct legacy_source_options source = {
-        .path = options->source, .spool_folder = folder, .database = options->database};
+        .path = options->source, .spool_folder = dirname(path), .database = options->database};
     enum status status = legacy_source_open(&source, &import.source, error);
     prepare_report(&import);
     if (status == STATUS_OK)
@@ -248,6 +236,7 @@ enum status import_run(const struct import_options *options, struct import_repor
         status = run_with_store(&import, error);
     store_close(import.store);
     legacy_source_close(import.source);
+    memory_free(path);
     import_plan_finish(&import.plan);
     if (status != STATUS_OK) {
         import_report_finish(&import.report);

@@ -45,6 +45,7 @@ struct store_bytes {
 /*
  * Opens or creates the database at path, takes the exclusive lock beside it ("PATH.lock", flock), migrates the schema forward.
  * A symbolic link is followed first, so that it shares the lock of its target; hard links to a database are not supported.
+ * What root makes in the folder of another user belongs to that user.
  * STATUS_UNAVAILABLE: another process has the database; STATUS_INVALID: newer schema than this program, or not a database;
  * STATUS_DATA_LOSS: damaged (quick check, up to 1 GiB) or unreadable; STATUS_FULL: no space to make or migrate it. Text in
  * error.

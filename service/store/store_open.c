@@ -42,6 +42,41 @@ static enum status store_failure(const struct store *store, enum status status, 
 
 /* ---- files ---- */
 
+static void folder_of(const char *path, char out[STORE_PATH_MAX])
+{
+    snprintf(out, STORE_PATH_MAX, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        snprintf(out, STORE_PATH_MAX, ".");
+    else
+        slash[slash == out ? 1 : 0] = '\0';
+}
+
+/*
+ * What root makes in the folder of another user is that user's: the service that runs as him must be able to open it. fd is a
+ * file that this call's caller has made, and nobody else before. SQLite does the same with its other files.
+ */
+static enum status give_to_folder_owner(int fd, const char *path, struct error *error)
+{
+    char folder[STORE_PATH_MAX];
+    struct stat owner;
+    folder_of(path, folder);
+    if (geteuid() != 0 || stat(folder, &owner) != 0 || owner.st_uid == 0)
+        return STATUS_OK;
+    // A root without that right (in a container) keeps it, and is who runs the service, too.
+    bool is_done = fchown(fd, owner.st_uid, owner.st_gid) == 0 || errno == EPERM;
+    return is_done ? STATUS_OK : system_failure(error, "give away", path);
+}
+
+static enum status open_lock_file(struct store *store, const char *lock_path, struct error *error)
+{
+    store->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, DATABASE_MODE);
+    if (store->lock_fd >= 0)
+        return give_to_folder_owner(store->lock_fd, lock_path, error);
+    store->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, DATABASE_MODE);
+    return store->lock_fd >= 0 ? STATUS_OK : system_failure(error, "open the lock file", lock_path);
+}
+
 /* The lock stays when the process dies in whatever way, no longer: it hangs on the open file. The file itself stays for ever.
  */
 static enum status take_lock(struct store *store, const char *path, struct error *error)
@@ -50,9 +85,9 @@ static enum status take_lock(struct store *store, const char *path, struct error
     int length = snprintf(lock_path, sizeof lock_path, "%s.lock", path);
     if (length < 0 || (size_t)length >= sizeof lock_path)
         return error_set(error, STATUS_INVALID, "PATH_TOO_LONG", "the path of the database is too long");
-    store->lock_fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, DATABASE_MODE);
-    if (store->lock_fd < 0)
-        return system_failure(error, "open the lock file", lock_path);
+    enum status status = open_lock_file(store, lock_path, error);
+    if (status != STATUS_OK)
+        return status;
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return STATUS_OK;
     if (errno == EWOULDBLOCK) {
@@ -66,12 +101,7 @@ static enum status take_lock(struct store *store, const char *path, struct error
 static enum status sync_folder(const char *path, struct error *error)
 {
     char folder[STORE_PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (!slash)
-        snprintf(folder, sizeof folder, ".");
-    else
-        slash[slash == folder ? 1 : 0] = '\0';
+    folder_of(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return system_failure(error, "open the folder", folder);
@@ -91,8 +121,9 @@ static enum status create_file(const char *path, struct error *error)
         return STATUS_OK;
     if (fd < 0)
         return system_failure(error, "create", path);
+    enum status status = give_to_folder_owner(fd, path, error);
     close(fd);
-    return sync_folder(path, error);
+    return status == STATUS_OK ? sync_folder(path, error) : status;
 }
 
 /* ---- the connection ---- */

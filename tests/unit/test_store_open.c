@@ -110,6 +110,37 @@ static void nothing_is_committed_to_a_file_that_was_deleted(void **state)
     assert_int_equal(store_begin(fixture->store), STATUS_DATA_LOSS);
 }
 
+static void what_root_makes_belongs_to_the_owner_of_the_folder(void **state)
+{
+    enum { SOMEBODY = 12345 };
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    struct store_fixture *fixture = *state;
+    if (geteuid() != 0)
+        skip();
+    store_fixture_close(fixture);
+    for (size_t at = 0; at < sizeof suffixes / sizeof suffixes[0]; at++) {
+        char path[sizeof fixture->path + 16];
+        snprintf(path, sizeof path, "%s%s", fixture->path, suffixes[at]);
+        unlink(path);
+    }
+    assert_int_equal(chown(fixture->folder, SOMEBODY, SOMEBODY), 0);
+
+    store_fixture_reopen(fixture);
+    store_fixture_begin(fixture);
+    assert_int_equal(store_queue_id(fixture->store, "demo", &fixture->queue_id), STATUS_OK);
+    store_fixture_commit(fixture);
+
+    for (size_t at = 0; at < sizeof suffixes / sizeof suffixes[0]; at++) {
+        char path[sizeof fixture->path + 16];
+        struct stat file;
+        snprintf(path, sizeof path, "%s%s", fixture->path, suffixes[at]);
+        assert_int_equal(stat(path, &file), 0);
+        assert_int_equal(file.st_uid, SOMEBODY);
+        assert_int_equal(file.st_gid, SOMEBODY);
+    }
+    assert_int_equal(chown(fixture->folder, 0, 0), 0);
+}
+
 static void an_empty_file_becomes_the_newest_version(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -458,6 +489,7 @@ int main(void)
         STORE_TEST(a_link_to_a_database_that_is_in_use_is_refused),
         STORE_TEST(nothing_is_committed_to_a_file_that_was_deleted),
         STORE_TEST(an_empty_file_becomes_the_newest_version),
+        STORE_TEST(what_root_makes_belongs_to_the_owner_of_the_folder),
         STORE_TEST(nobody_else_can_read_the_files),
         STORE_TEST(the_identity_stays),
         STORE_TEST(a_newer_schema_is_refused),
