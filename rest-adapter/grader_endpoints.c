@@ -133,22 +133,44 @@ static void lease_submission(struct endpoint *endpoint, struct span queue)
     rpc_message_free(reply);
 }
 
+/* What a pull would say, without one: of a queue that is not empty, nothing. */
+static void look_at_queue(struct endpoint *endpoint, struct span queue)
+{
+    Xqueue__V1__GetQueueRequest request = XQUEUE__V1__GET_QUEUE_REQUEST__INIT;
+    const Xqueue__V1__GetQueueResponse *response = NULL;
+    struct rpc_message *reply = NULL;
+    struct error error = {0};
+    enum status status = STATUS_OK;
+
+    request.queue = (char *)queue.bytes;
+    status = endpoint_call(endpoint, &get_queue_method, &request.base, &reply, &error);
+    if (status != STATUS_OK) {
+        endpoint_fail(endpoint, status, &error, queue);
+        return;
+    }
+    response = (const Xqueue__V1__GetQueueResponse *)(const void *)rpc_message_body(reply);
+    if (response->ready_count == 0) {
+        endpoint_say(endpoint, LEGACY_QUEUE_EMPTY, queue);
+    } else {
+        http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
+    }
+    rpc_message_free(reply);
+}
+
 void get_submission_serve(struct endpoint *endpoint)
 {
     struct form form;
     struct span queue = endpoint_query(endpoint, "queue_name", &form);
     bool is_question = endpoint->request->method == HTTP_HEAD || endpoint->request->method == HTTP_OPTIONS;
 
-    if (!is_question && queue.bytes != NULL && endpoint_is_queue_name(queue)) {
-        lease_submission(endpoint, queue);
-    } else if (endpoint_is_logged_in(endpoint)) {
+    if (queue.bytes != NULL && endpoint_is_queue_name(queue)) {
         if (is_question) {
-            http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
-        } else if (queue.bytes == NULL) {
-            endpoint_say(endpoint, LEGACY_SUBMISSION_NEEDS_NAME, (struct span){0});
+            look_at_queue(endpoint, queue);
         } else {
-            endpoint_say(endpoint, LEGACY_QUEUE_NOT_FOUND, queue);
+            lease_submission(endpoint, queue);
         }
+    } else if (endpoint_is_logged_in(endpoint)) {
+        endpoint_say(endpoint, queue.bytes == NULL ? LEGACY_SUBMISSION_NEEDS_NAME : LEGACY_QUEUE_NOT_FOUND, queue);
     }
     form_finish(&form);
 }

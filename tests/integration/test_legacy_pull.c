@@ -115,6 +115,10 @@ static void questions_never_pull(void **state)
         {.method = "HEAD", .target = PULL "?queue_name=zeta"},
         {.method = "OPTIONS", .target = PULL "?queue_name=zeta", .reply = ""},
         {.method = "HEAD", .target = PULL "?queue_name=nope"},
+        {.method = "OPTIONS", .target = PULL, .reply = NO_NAME},
+        {.method = "OPTIONS", .target = PULL "?queue_name=nope", .reply = LEGACY_BAD("Queue 'nope' not found")},
+        {.method = "OPTIONS", .target = PULL "?queue_name=a%00", .reply = LEGACY_BAD("Queue 'a\\u0000' not found")},
+        {.method = "OPTIONS", .target = PULL "?queue_name=alpha", .reply = LEGACY_BAD("Queue 'alpha' is empty")},
     };
     struct legacy_world *world = *state;
     struct legacy_pulled pulled;

@@ -173,13 +173,20 @@ static void an_empty_queue_and_an_unknown_one_say_so(void **state)
 
 static void head_and_options_never_take_a_submission(void **state)
 {
+    Xqueue__V1__GetQueueResponse queue = XQUEUE__V1__GET_QUEUE_RESPONSE__INIT;
     size_t leases = scripted_core_count(rig.core, "Lease");
 
     (void)state;
+    queue.ready_count = 1;
+    scripted_core_answer(rig.core, "GetQueue", &queue.base);
     assert_int_equal(rest_rig_ask(&rig, "HEAD", "/xqueue/get_submission/?queue_name=q", REST_RIG_SESSION), 200);
     assert_int_equal(rest_rig_ask(&rig, "OPTIONS", "/xqueue/get_submission/?queue_name=q", REST_RIG_SESSION), 200);
 
     assert_int_equal(rig.answer.body.length, 0);
+    queue.ready_count = 0;
+    scripted_core_answer(rig.core, "GetQueue", &queue.base);
+    assert_int_equal(rest_rig_ask(&rig, "OPTIONS", "/xqueue/get_submission/?queue_name=q", REST_RIG_SESSION), 200);
+    expect_reply("{\"return_code\": 1, \"content\": \"Queue 'q' is empty\"}");
     assert_int_equal(scripted_core_count(rig.core, "Lease"), leases);
 }
 
