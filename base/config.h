@@ -100,6 +100,7 @@ struct config_rest {
     char *media_url;              /* "" = files are served by the adapter; else prefix of file URLs */
     int64_t file_url_ms;          /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
     char *files;                  /* folder of uploaded files; default "files" beside the configuration file */
+    int64_t file_keep_ms;         /* 0 (for ever) to 630,720,000,000; default: file_url_ms, or 0 with media_url */
     int64_t threads;              /* 2 to 1,000; 64: requests handled at the same time */
     int64_t connections_max;      /* 16 to 1,000,000; 10,000: of clients at the same time */
     int64_t requests_waiting_max; /* 1 to 100,000; 1,000: complete requests that wait for a thread */

@@ -17,6 +17,8 @@ void config_complete(struct config *config)
         memory_free(rest->core);
         rest->core = memory_copy_text(config->service.listen.items[0]);
     }
+    if (rest->file_keep_ms < 0) // not given
+        rest->file_keep_ms = rest->media_url[0] == '\0' ? rest->file_url_ms : 0;
     if (rest->public_url[0] == '\0') {
         size_t size = strlen(HTTP_PREFIX) + strlen(rest->listen.items[0]) + 1;
         memory_free(rest->public_url);

@@ -23,6 +23,9 @@ enum {
 /* The largest message of the contract leaves 3 MiB for what a person hands in. */
 #define BODY_BYTES_MAX INT64_C(3145728)
 
+/* Default of a number that config_complete makes out of others. */
+#define UNSET INT64_C(-1)
+
 // A row of each kind. OWNER is the section's struct and is defined before each table.
 #define NUMBER(field_, min_, max_, fallback_, meaning_)                                                               \
     {                                                                                                                 \
@@ -126,6 +129,10 @@ static const struct config_key rest_keys[] = {
          "URL, or a path such as 'media/' that graders complete themselves. "
          "Default: this program serves them, under signed URLs."),
     NUMBER(file_url_ms, SECOND, 10 * YEAR, YEAR, "How long the URL of a file that this program serves is good."),
+    NUMBER(
+        file_keep_ms, 0, 20 * YEAR, UNSET,
+        "How long files stay in the folder; 0: for ever. Default: as file_url_ms says, or for ever with media_url, whose URLs "
+        "do not end."),
     PATH(files, 1, "files", "The folder of uploaded files."),
     NUMBER(threads, 2, 1000, 64, "Requests handled at the same time."),
     NUMBER(
@@ -222,7 +229,8 @@ static void describe_default(FILE *stream, const struct config_key *key)
 {
     switch (key->kind) {
     case CONFIG_KIND_NUMBER:
-        fprintf(stream, "%" PRId64, key->fallback);
+        if (key->fallback != UNSET)
+            fprintf(stream, "%" PRId64, key->fallback);
         break;
     case CONFIG_KIND_TRUTH:
         fputs(key->fallback ? "true" : "false", stream);

@@ -27,7 +27,7 @@ struct config_key {
     enum config_kind kind;
     size_t offset;                          /* of the value in the section's struct */
     int64_t min, max;                       /* NUMBER: its range; TEXT, PATH: bytes; TEXTS, RECORDS: entries */
-    int64_t fallback;                       /* NUMBER, TRUTH, CHOICE */
+    int64_t fallback;                       /* NUMBER (-1: what config_complete says), TRUTH, CHOICE */
     const char *fallback_text;              /* TEXT, PATH, and TEXTS (one entry); NULL: "" or none */
     const char *const *words;               /* CHOICE, ROLES: ends with NULL */
     const char *(*check)(const char *text); /* TEXT, TEXTS: of config_syntax.h; NULL: any text */

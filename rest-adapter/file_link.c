@@ -53,12 +53,16 @@ void file_place_of(const char *shelf, const char *key, char out[FILE_PLACE_MAX])
     (void)snprintf(out, FILE_PLACE_MAX, "%s/%s", shelf, key);
 }
 
+bool file_key_is_valid(const char *key)
+{
+    return strlen(key) == KEY_LENGTH && strspn(key, "0123456789abcdef") == KEY_LENGTH;
+}
+
 bool file_place_is_valid(const char *place)
 {
     const char *slash = strchr(place, '/');
 
-    return slash != NULL && slash > place && slash - place < FILE_SHELF_MAX && place[0] != '.' &&
-           strlen(slash + 1) == KEY_LENGTH && strspn(slash + 1, "0123456789abcdef") == KEY_LENGTH;
+    return slash != NULL && slash > place && slash - place < FILE_SHELF_MAX && place[0] != '.' && file_key_is_valid(slash + 1);
 }
 
 const char *file_place_key(const char *place)

@@ -44,6 +44,9 @@ void file_shelf_of(struct span queue, char out[FILE_SHELF_MAX]);
 /* Writes SHELF/KEY. key: 32 hex digits. */
 void file_place_of(const char *shelf, const char *key, char out[FILE_PLACE_MAX]);
 
+/* Is it of the form of a key? */
+bool file_key_is_valid(const char *key);
+
 /* Is it of the form of a place? Then it leads nowhere but to a shelf's file. */
 bool file_place_is_valid(const char *place);
 

@@ -1,35 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rest-adapter/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "rest-adapter/file_sweep.h"
 #include "rest-adapter/folder_store.h"
 #include "rest-adapter/link_secret.h"
 
 #define INCOMING ".incoming"
 
 enum {
-    LEFT_OVER_S = 86400,
     FILE_MODE = 0600,
     FILE_GROUP_MODE = 0640, /* with media_url: a web server of the folder's group reads it */
 };
 
 struct files {
     const struct config_rest *config;
-    int folder;               /* descriptor */
-    int incoming;             /* likewise */
-    struct file_store *store; /* owned */
+    int folder;                   /* descriptor */
+    int incoming;                 /* likewise */
+    struct file_store *store;     /* owned */
+    struct file_sweeper *sweeper; /* owned */
     struct file_link_secret secret;
     struct log_once failing;
 };
@@ -46,37 +45,6 @@ static bool is_for_group(const struct files *files)
 }
 
 /* ---- the folder ---- */
-
-/* Nobody has written to it for long: whoever did is gone. */
-static bool is_left_over(int folder, const char *name, time_t now)
-{
-    struct stat about;
-
-    return fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
-           about.st_mtime < now - LEFT_OVER_S;
-}
-
-/* What an adapter that was killed left of uploads. Other adapters may be at work in the same folder. */
-static void clean_incoming(int incoming)
-{
-    time_t now = (time_t)(clock_wall_ms() / 1000);
-    int descriptor = openat(incoming, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = descriptor >= 0 ? fdopendir(descriptor) : NULL;
-    const struct dirent *entry = NULL;
-
-    if (folder == NULL) {
-        if (descriptor >= 0) {
-            close(descriptor);
-        }
-        return;
-    }
-    while ((entry = readdir(folder)) != NULL) {
-        if (is_left_over(incoming, entry->d_name, now) && unlinkat(incoming, entry->d_name, 0) == 0) {
-            log_event(LOG_INFO, "left_over_removed", LOG_TEXT("file", entry->d_name));
-        }
-    }
-    closedir(folder);
-}
 
 static int open_folder(int parent, const char *path)
 {
@@ -99,6 +67,15 @@ static bool open_folders(struct files *files)
     return files->incoming >= 0 && faccessat(files->incoming, ".", W_OK | X_OK, AT_EACCESS) == 0;
 }
 
+static enum status start_sweeper(struct files *files, struct error *error)
+{
+    const struct file_sweep_options options = {
+        .folder = files->folder, .incoming = files->incoming, .keep_ms = files->config->file_keep_ms};
+    enum status status = file_sweeper_start(&options, &files->sweeper);
+
+    return status == STATUS_OK ? STATUS_OK : error_set(error, status, NULL, "no thread to sweep the folder of files");
+}
+
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error)
 {
     struct files *files = MEMORY_NEW(struct files);
@@ -109,8 +86,10 @@ enum status files_open(const struct config_rest *config, struct files **out_file
         status = error_set(error, STATUS_UNAVAILABLE, NULL, "cannot write to the folder of files %s: %s", config->files,
                            strerrordesc_np(errno));
     } else {
-        clean_incoming(files->incoming);
         status = link_secret_load(files->folder, files->incoming, &files->secret, error);
+    }
+    if (status == STATUS_OK) {
+        status = start_sweeper(files, error);
     }
     if (status != STATUS_OK) {
         files_close(files);
@@ -126,6 +105,7 @@ void files_close(struct files *files)
     if (files == NULL) {
         return;
     }
+    file_sweeper_stop(files->sweeper);
     if (files->store != NULL) {
         files->store->kind->close(files->store);
     }

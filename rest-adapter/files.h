@@ -29,9 +29,9 @@ enum { FILES_URL_BYTES_MAX = 4096 }; /* the contract's bound */
 struct files;
 
 /*
- * Makes the folder if need be, tries whether it can be written, removes what a killed adapter left of uploads more than a day
- * ago, and reads the secret of links, or makes it. config: borrowed for the life of the files.
- * STATUS_UNAVAILABLE, STATUS_INVALID: it cannot; text in error.
+ * Makes the folder if need be, tries whether it can be written, reads the secret of links, or makes it, and starts to sweep
+ * (file_sweep.h). config: borrowed for the life of the files. STATUS_UNAVAILABLE, STATUS_INVALID, STATUS_NO_MEMORY: it cannot;
+ * text in error.
  */
 enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error) STATUS_CHECKED;
 

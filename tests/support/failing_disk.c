@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A disk that fails on order, for a program that a test starts: loaded with LD_PRELOAD, it stands before the C library's calls
- * that write to files. While the file $XQUEUE_TEST_DISK/full exists, writes to regular files fail with ENOSPC; while
- * $XQUEUE_TEST_DISK/broken exists, they and fsync fail with EIO.
+ * that write to files. Orders are files in the folder $XQUEUE_TEST_DISK, and hold while they exist:
+ *
+ *   full, broken                  writes to regular files fail with ENOSPC, with EIO; "broken" also fails their fsync
+ *   full-fsync, broken-fsync      only fsync of regular files fails
+ *   full-rename, broken-rename    renameat fails
+ *   broken-folder                 fsync of folders fails
  *
  * Threading: any thread.
  */
@@ -48,6 +52,20 @@ static int failure(int file)
     return is_ordered("full") ? ENOSPC : 0;
 }
 
+/* The same for an fsync. */
+static int sync_failure(int file)
+{
+    struct stat facts;
+
+    if (fstat(file, &facts) == 0 && S_ISDIR(facts.st_mode)) {
+        return is_ordered("broken-folder") ? EIO : 0;
+    }
+    if (failure(file) == EIO || is_ordered("broken-fsync")) {
+        return EIO;
+    }
+    return is_ordered("full-fsync") ? ENOSPC : 0;
+}
+
 EXPORT ssize_t write(int file, const void *bytes, size_t length)
 {
     static ssize_t (*real)(int, const void *, size_t);
@@ -76,7 +94,7 @@ EXPORT int fsync(int file)
     static int (*real)(int);
 
     *(void **)&real = dlsym(RTLD_NEXT, "fsync");
-    errno = failure(file) == EIO ? EIO : 0;
+    errno = sync_failure(file);
     return errno != 0 ? -1 : real(file);
 }
 
@@ -85,6 +103,18 @@ EXPORT int fdatasync(int file)
     static int (*real)(int);
 
     *(void **)&real = dlsym(RTLD_NEXT, "fdatasync");
-    errno = failure(file) == EIO ? EIO : 0;
+    errno = sync_failure(file);
     return errno != 0 ? -1 : real(file);
+}
+
+EXPORT int renameat(int from_folder, const char *from, int to_folder, const char *to)
+{
+    static int (*real)(int, const char *, int, const char *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "renameat");
+    if (is_ordered("broken-rename") || is_ordered("full-rename")) {
+        errno = is_ordered("broken-rename") ? EIO : ENOSPC;
+        return -1;
+    }
+    return real(from_folder, from, to_folder, to);
 }

@@ -157,10 +157,8 @@ void running_service_start_core(struct running_service *service)
 
 void running_service_start_rest(struct running_service *service)
 {
-    static const struct running_program_options nothing;
-
     assert_null(service->rest);
-    service->rest = start(service, "xqueue-rest", nothing);
+    service->rest = start(service, "xqueue-rest", service->rest_options);
 }
 
 void running_service_start(struct running_service *service, const struct running_service_options *options)

@@ -41,6 +41,7 @@ struct running_service {
     struct running_program *rest;    /* likewise */
     /* For the next start of xqueued: all but the arguments count. */
     struct running_program_options xqueued_options;
+    struct running_program_options rest_options; /* likewise, of xqueue-rest */
 };
 
 /* The folder and the configuration; nothing runs yet. */

@@ -102,6 +102,8 @@ static void a_file_with_one_queue_has_all_defaults(void **state)
     assert_string_equal(config->rest.public_url, "http://127.0.0.1:8040");
     assert_string_equal(config->rest.user, "");
     assert_string_equal(config->rest.files, path_of("files"));
+    assert_int_equal(config->rest.file_url_ms, 31536000000);
+    assert_int_equal(config->rest.file_keep_ms, 31536000000);
     assert_int_equal(config->rest.trusted_proxies.count, 0);
     assert_int_equal(config->callbacks.timeout_ms, 30000);
     assert_string_equal(config->callbacks.ca_file, "");
@@ -170,6 +172,30 @@ static void every_kind_of_value_is_read(void **state)
 }
 
 #define QUEUE "queues: {q: }\n"
+
+static void files_stay_as_long_as_their_urls_unless_said_otherwise(void **state)
+{
+    static const struct {
+        const char *rest;
+        int64_t keep_ms;
+    } cases[] = {
+        {"{file_url_ms: 5000}", 5000},
+        {"{media_url: 'http://a/'}", 0},
+        {"{media_url: 'http://a/', file_keep_ms: 7}", 7},
+        {"{file_keep_ms: 0}", 0},
+    };
+    char text[256];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof cases / sizeof *cases; at++) {
+        (void)snprintf(text, sizeof text, QUEUE "rest: %s\n", cases[at].rest);
+        struct config *config = accept(text);
+        assert_int_equal(config->rest.file_keep_ms, cases[at].keep_ms);
+        config_destroy(config);
+    }
+    refuse(QUEUE "rest: {file_keep_ms: -1}\n", "rest.file_keep_ms: must be a number from 0 to");
+    refuse(QUEUE "rest: {file_url_ms: 999}\n", "rest.file_url_ms: must be a number from 1000 to");
+}
 
 static void what_is_not_plain_yaml_is_refused_with_its_line(void **state)
 {
@@ -574,6 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_file_with_one_queue_has_all_defaults),
         IN_FOLDER(every_kind_of_value_is_read),
+        IN_FOLDER(files_stay_as_long_as_their_urls_unless_said_otherwise),
         IN_FOLDER(what_is_not_plain_yaml_is_refused_with_its_line),
         IN_FOLDER(unknown_keys_are_refused_with_the_nearest_one),
         IN_FOLDER(values_of_the_wrong_form_are_refused),

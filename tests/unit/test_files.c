@@ -329,32 +329,6 @@ static void a_damaged_secret_is_a_clear_error(void **state)
     }
 }
 
-static void what_a_killed_adapter_left_of_an_upload_is_removed_a_day_later(void **state)
-{
-    static const char *const names[] = {".incoming/old", ".incoming/new", "q/old"};
-    const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-    struct files *again = NULL;
-    struct error error;
-
-    (void)state;
-    assert_int_equal(mkdir(path_in_folder("q"), 0700), 0);
-    for (int i = 0; i < 3; i++) {
-        int descriptor = creat(path_in_folder(names[i]), 0600);
-        assert_true(descriptor >= 0);
-        if (i != 1) {
-            assert_int_equal(futimens(descriptor, long_ago), 0);
-        }
-        close(descriptor);
-    }
-
-    assert_int_equal(files_open(&config, &again, &error), STATUS_OK);
-
-    assert_int_not_equal(access(path_in_folder(names[0]), F_OK), 0);
-    assert_int_equal(access(path_in_folder(names[1]), F_OK), 0);
-    assert_int_equal(access(path_in_folder(names[2]), F_OK), 0);
-    files_close(again);
-}
-
 static void a_folder_that_cannot_be_made_is_a_clear_error(void **state)
 {
     struct config_rest other = config;
@@ -385,7 +359,6 @@ int main(void)
         WITH_FILES(a_url_of_a_media_server_is_that_of_the_original),
         WITH_FILES(adapters_on_one_folder_share_the_secret_and_a_new_one_ends_links),
         WITH_FILES(a_damaged_secret_is_a_clear_error),
-        WITH_FILES(what_a_killed_adapter_left_of_an_upload_is_removed_a_day_later),
         WITH_FILES(a_folder_that_cannot_be_made_is_a_clear_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
