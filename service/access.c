@@ -18,6 +18,7 @@ struct user {
     char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the configuration has the password itself */
     int rounds;                               /* that checking the hash costs */
     uint8_t credential[SECRET_DIGEST_BYTES];
+    uint64_t era;         /* another one whenever all his sessions ended: streams of before are over */
     struct list sessions; /* of struct open_session */
     struct map_node by_name;
 };
@@ -36,6 +37,7 @@ struct access {
     /* guarded by mutex */
     pthread_mutex_t mutex;
     struct map users;    /* by name */
+    uint64_t eras;       /* so far, of all users */
     int rounds;          /* what any check of a password costs: as the most expensive one */
     struct map sessions; /* by token digest; in the order of their opening, so those that ran out stand first */
 };
@@ -71,6 +73,7 @@ static struct user *access_add_user(struct access *access, const char *name)
 {
     struct user *user = MEMORY_NEW(struct user);
     text_copy(user->name, sizeof user->name, name);
+    user->era = ++access->eras;
     list_init(&user->sessions);
     map_put(&access->users, &user->by_name, user->name, strlen(user->name));
     return user;
@@ -130,6 +133,7 @@ static void access_forget_session(struct access *access, struct open_session *se
 static void access_end_sessions(struct access *access, struct user *user)
 {
     struct list_node *node = NULL;
+    user->era = ++access->eras;
     while ((node = list_first(&user->sessions)) != NULL) {
         access_forget_session(access, LIST_OWNER(node, struct open_session, of_user));
     }
@@ -388,6 +392,7 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
         text_copy(identity.user, sizeof identity.user, session->user->name);
         identity.roles = session->user->roles;
         identity.expires_at_ms = session->stored.expires_at_ms;
+        identity.user_era = session->user->era;
     }
     pthread_mutex_unlock(&access->mutex);
     if (!valid) {
@@ -399,6 +404,15 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     }
     *out_identity = identity;
     return STATUS_OK;
+}
+
+bool access_goes_on(struct access *access, const struct identity *identity, unsigned roles)
+{
+    pthread_mutex_lock(&access->mutex);
+    const struct user *user = access_find_user(access, identity->user);
+    bool goes_on = user && user->era == identity->user_era && (user->roles & roles) != 0;
+    pthread_mutex_unlock(&access->mutex);
+    return goes_on;
 }
 
 /* The same time for everybody, whether he exists or not: what his own hash does not cost is spent in vain. */

@@ -17,8 +17,8 @@
 
 enum {
     ACCESS_SESSIONS_MAX = 100000,
-    ACCESS_STORED_USERS_MAX = 10000,
-    ACCESS_PLAIN_ROUNDS = 10000, /* what a wrong password costs when no user has a hash */
+    ACCESS_STORED_USERS_MAX = 10000, /* whoever stores users keeps to it */
+    ACCESS_PLAIN_ROUNDS = 10000,     /* what a wrong password costs when no user has a hash */
 };
 
 struct access;
@@ -29,6 +29,7 @@ struct identity {
     unsigned roles; /* of enum config_role */
     uint8_t token_digest[SECRET_DIGEST_BYTES];
     int64_t expires_at_ms;
+    uint64_t user_era; /* see access_goes_on */
 };
 
 /* config and clock: borrowed. */
@@ -45,6 +46,12 @@ enum status access_load(struct access *access, struct store *store) STATUS_CHECK
  */
 enum status access_authorise(struct access *access, const char *token, unsigned roles, struct identity *out_identity,
                              struct error *error) STATUS_CHECKED;
+
+/*
+ * May a stream that began as identity go on to need one of roles? Not when its user was deleted, lost the role, or got another
+ * password that ended his sessions. That the session has run out, or that he logged out of it, ends no stream.
+ */
+bool access_goes_on(struct access *access, const struct identity *identity, unsigned roles);
 
 /*
  * Is this the user's password? Slow on purpose, and equally slow for every user, also for one who does not exist: as many

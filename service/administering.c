@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/access.h"
 #include "service/rules/order.h"
 
 static enum status administering_no_such_user(const char *name, struct error *error)
@@ -16,9 +17,9 @@ enum status administering_create_user(struct queues *queues, const struct store_
 {
     int64_t count = 0;
     enum status status = queues_stored(queues, store_count_users(queues->store, &count));
-    if (status == STATUS_OK && count >= ADMINISTERING_USERS_MAX) {
+    if (status == STATUS_OK && count >= ACCESS_STORED_USERS_MAX) {
         return error_set(error, STATUS_FULL, "USERS_FULL", "there are %d users beside those of the configuration already",
-                         ADMINISTERING_USERS_MAX);
+                         ACCESS_STORED_USERS_MAX);
     }
     if (status == STATUS_OK) {
         status = queues_stored(queues, store_insert_user(queues->store, user));

@@ -12,9 +12,7 @@
 
 #include "service/queue.h"
 
-enum { ADMINISTERING_USERS_MAX = 10000 };
-
-/* STATUS_EXISTS USER_EXISTS; STATUS_FULL USERS_FULL. */
+/* STATUS_EXISTS USER_EXISTS; STATUS_FULL USERS_FULL (ACCESS_STORED_USERS_MAX). */
 enum status administering_create_user(struct queues *queues, const struct store_user *user, struct error *error) STATUS_CHECKED;
 
 struct user_change {

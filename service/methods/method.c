@@ -36,6 +36,18 @@ const struct identity *method_identity(const struct rpc_server_call *call)
     return identity;
 }
 
+bool method_goes_on(struct rpc_server_call *call)
+{
+    unsigned role = (unsigned)rpc_server_call_method(call)->role;
+    if (access_goes_on(method_service(call)->access, method_identity(call), role)) {
+        return true;
+    }
+    struct error error;
+    enum status status = error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the user was deleted or changed; log in");
+    rpc_server_call_finish(call, status, &error);
+    return false;
+}
+
 static void method_free(struct method_command *method)
 {
     if (method->steps->finish) {

@@ -41,6 +41,9 @@ enum {
 /* The rpc_server_options.authorise hook: context is the struct service. */
 enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error);
 
+/* For each message of a stream: may its caller still go on? False: the call has been ended, UNAUTHENTICATED SESSION_OVER. */
+bool method_goes_on(struct rpc_server_call *call);
+
 struct service *method_service(const struct rpc_server_call *call);
 /* Who calls; never NULL in methods that need a role. */
 const struct identity *method_identity(const struct rpc_server_call *call);

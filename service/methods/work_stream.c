@@ -508,6 +508,10 @@ void work_stream_on_open(struct rpc_server_call *call)
 void work_stream_on_message(struct rpc_server_call *call, struct rpc_message *message)
 {
     struct work_stream *stream = rpc_server_call_data(call);
+    if (!method_goes_on(call)) {
+        rpc_message_free(message);
+        return;
+    }
     struct work_command *work = MEMORY_NEW(struct work_command);
     work->command.run = work_run;
     work->command.done = work_done;

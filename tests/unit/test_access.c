@@ -320,6 +320,48 @@ static void another_password_ends_the_sessions_of_that_user(void **state)
     assert_int_equal(authorise(fixture, others_token, CONFIG_ROLE_SUBMIT), STATUS_OK);
 }
 
+static bool goes_on(struct fixture *fixture, const struct identity *identity)
+{
+    return access_goes_on(fixture->access, identity, CONFIG_ROLE_SUBMIT);
+}
+
+static void a_stream_goes_on_until_its_user_is_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_user user = make_user("new", "secret", 1);
+    struct identity first;
+    struct identity second;
+    struct error error;
+    char token[SECRET_KEY_TEXT_MAX];
+    access_put_user(fixture->access, &user, false);
+    open_session(fixture, "new", token);
+    assert_int_equal(access_authorise(fixture->access, token, CONFIG_ROLE_SUBMIT, &first, &error), STATUS_OK);
+
+    access_close_session(fixture->access, first.token_digest);
+    access_put_user(fixture->access, &user, false);
+    assert_true(goes_on(fixture, &first));
+    user.roles = CONFIG_ROLE_GRADE;
+    access_put_user(fixture->access, &user, false);
+    assert_false(goes_on(fixture, &first));
+    user.roles = CONFIG_ROLE_SUBMIT;
+    access_put_user(fixture->access, &user, false);
+    assert_true(goes_on(fixture, &first));
+    user = make_user("new", "secret", 2);
+    access_put_user(fixture->access, &user, true);
+    assert_true(goes_on(fixture, &first));
+    user = make_user("new", "secret", 3);
+    access_put_user(fixture->access, &user, false);
+    assert_false(goes_on(fixture, &first));
+    open_session(fixture, "new", token);
+    assert_int_equal(access_authorise(fixture->access, token, CONFIG_ROLE_SUBMIT, &second, &error), STATUS_OK);
+    assert_true(goes_on(fixture, &second));
+    access_remove_user(fixture->access, "new");
+    assert_false(goes_on(fixture, &second));
+    access_put_user(fixture->access, &user, false);
+
+    assert_false(goes_on(fixture, &second));
+}
+
 static void a_login_that_a_change_overtakes_opens_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -453,6 +495,7 @@ int main(void)
         TEST(a_stored_user_is_in_force_until_it_is_removed),
         TEST(other_roles_hold_from_the_next_call_on),
         TEST(another_password_ends_the_sessions_of_that_user),
+        TEST(a_stream_goes_on_until_its_user_is_another),
         TEST(a_login_that_a_change_overtakes_opens_nothing),
         TEST(users_of_the_configuration_win),
         TEST(users_are_listed_by_name),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "service/access.h"
 #include "service/administering.h"
 #include "tests/support/faulty_vfs.h"
 #include "tests/support/queue_fixture.h"
@@ -140,7 +141,7 @@ static void there_is_a_bound_to_users(void **state)
 {
     struct queue_fixture *queue = *state;
     turn_begins(queue);
-    for (int i = 0; i < ADMINISTERING_USERS_MAX; i++) {
+    for (int i = 0; i < ACCESS_STORED_USERS_MAX; i++) {
         char name[16];
         snprintf(name, sizeof name, "user %d", i);
         struct store_user user = make_user(name);

@@ -282,6 +282,41 @@ static void a_long_work_is_done_in_calls_of_the_given_size(void **state)
     assert_int_equal(changes(server, &requeue_deliveries, &request).done, 0);
 }
 
+/* Puts submissions into the stopped server's database. */
+static void fill_database(struct server_fixture *server, int count)
+{
+    static char nothing[] = "";
+    const struct store_content content = {
+        .callback_url = nothing, .results_channel = nothing, .trace_parent = nothing, .trace_state = nothing};
+    const struct store_request request = {.submitter = "lms", .request_id = "", .fairness_key = ""};
+    struct store *store = NULL;
+    struct store_submission row = {.state = SUBMISSION_READY, .rank = 1};
+    assert_int_equal(store_open(server->config->service.database, &store, &server->error), STATUS_OK);
+    assert_int_equal(store_begin(store), STATUS_OK);
+    assert_int_equal(store_queue_id(store, "demo", &row.queue_id), STATUS_OK);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(store_insert_submission(store, &row, &content, &request), STATUS_OK);
+    assert_int_equal(store_commit(store), STATUS_OK);
+    store_close(store);
+}
+
+static void more_than_a_slice_is_done_by_one_call(void **state)
+{
+    enum { COUNT = 2 * BULK_SLICE_ROWS_MAX + 500 };
+    struct server_fixture *server = *state;
+    Xqueue__V1__BulkRequest request = XQUEUE__V1__BULK_REQUEST__INIT;
+    server_fixture_stop(server);
+    fill_database(server, COUNT);
+    server_fixture_start(server);
+    request.limit = BULK_LIMIT_MAX;
+
+    struct outcome outcome = changes(server, &retire, &request);
+
+    assert_int_equal(outcome.done, COUNT);
+    assert_int_equal(outcome.matched, COUNT);
+    assert_true(outcome.finished);
+}
+
 static void what_is_wrong_is_told(void **state)
 {
     struct server_fixture *server = *state;
@@ -339,6 +374,7 @@ int main(void)
         TEST(a_waiting_courier_gets_what_was_retired_at_once),
         TEST(what_was_given_up_waits_for_a_grader_again),
         TEST(a_long_work_is_done_in_calls_of_the_given_size),
+        TEST(more_than_a_slice_is_done_by_one_call),
         TEST(what_is_wrong_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,23 @@ static void a_deleted_user_is_out(void **state)
     assert_string_equal(logs_in(server, "nina", "apple").text, "");
 }
 
+static void a_deleted_grader_is_granted_nothing_more(void **state)
+{
+    struct server_fixture *server = *state;
+    struct wish gina = {.name = "gina", .password = "secret", .role = XQUEUE__V1__ROLE__ROLE_GRADE};
+    assert_int_equal(creates(server, "admin", gina), STATUS_OK);
+    struct grader_stream *grader = grader_opens(server, "gina");
+    grader_says_hello(grader, "g", "1", NULL);
+    grader_awaits(grader, XQUEUE__V1__SERVER_MESSAGE__KIND_WELCOME);
+
+    assert_int_equal(deletes(server, "gina"), STATUS_OK);
+    grader_says_credit(grader, 1);
+
+    assert_int_equal(stream_awaits_end(grader), STATUS_UNAUTHENTICATED);
+    assert_string_equal(grader->error.reason, "SESSION_OVER");
+    stream_closes(grader);
+}
+
 static void users_are_listed_with_roles_and_without_secrets(void **state)
 {
     struct server_fixture *server = *state;
@@ -385,6 +402,7 @@ int main(void)
         TEST(another_password_ends_sessions_and_the_same_one_does_not),
         TEST(roles_change_without_the_password),
         TEST(a_deleted_user_is_out),
+        TEST(a_deleted_grader_is_granted_nothing_more),
         TEST(users_are_listed_with_roles_and_without_secrets),
         TEST(nothing_is_in_force_that_was_not_stored),
     };
