@@ -96,7 +96,7 @@ static void without_the_last_slash_one_is_sent_to_the_path_with_it(void **state)
         {.target = "/xqueue/status?", .location = "/xqueue/status/"},
         {.target = "/xqueue/status??a=/b/", .location = "/xqueue/status/??a=/b/"},
         {.target = "/xqueue/status", .method = "HEAD", .location = "/xqueue/status/"},
-        {.target = "/xqueue/status", .method = "MKCOL", .location = "/xqueue/status/"},
+        {.target = "/xqueue/status", .method = "BREW", .location = "/xqueue/status/"},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -110,7 +110,7 @@ static void without_the_last_slash_one_is_sent_to_the_path_with_it(void **state)
 
 static void a_stranger_is_sent_to_the_login_page_by_every_method(void **state)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"};
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"};
     static const struct legacy_row rows[] = {
         {.target = "/xqueue/submit/", .location = LOGIN "/xqueue/submit/"},
         {.target = "/xqueue/submit/?next=/x/&y=%2F%zz~", .location = LOGIN "/xqueue/submit/%3Fnext%3D/x/%26y%3D%252F%25zz~"},
@@ -195,7 +195,7 @@ static void with_the_csrf_token_the_queue_s_name_must_still_be_in_the_query(void
 
 static void any_other_method_reaches_the_view_like_get(void **state)
 {
-    static const char *const methods[] = {"HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "MKCOL", "PROPFIND"};
+    static const char *const methods[] = {"HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW"};
 
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         const struct legacy_row rows[] = {
