@@ -36,13 +36,13 @@ void legacy_text_set(struct legacy_text *text, struct legacy_origin origin, cons
     text->origin = origin;
 }
 
-bool legacy_plan_key_exists(const struct config_section *section, const char *name)
+const struct config_key *legacy_plan_key(const struct config_section *section, const char *name)
 {
     for (size_t at = 0; at < section->key_count; at++) {
         if (strcmp(section->keys[at].name, name) == 0)
-            return true;
+            return &section->keys[at];
     }
-    return false;
+    return NULL;
 }
 
 static bool has_secret(const struct legacy_plan *plan, const char *name)
@@ -159,7 +159,7 @@ static void complete_s3(struct legacy_plan *plan)
             "rest.s3 by hand; until then files go into rest.files");
         return;
     }
-    if (!legacy_plan_key_exists(&config_section_rest, "s3")) {
+    if (!legacy_plan_key(&config_section_rest, "s3")) {
         legacy_plan_note(plan, plan->bucket.origin, "UPLOAD_BUCKET",
                          "this version does not keep files in S3: they go into rest.files");
         return;

@@ -109,8 +109,8 @@ void legacy_plan_add_queue(struct legacy_plan *plan, struct legacy_origin origin
 void legacy_plan_add_user(struct legacy_plan *plan, struct legacy_origin origin, const char *name, const char *roles,
                           char *password);
 
-/* Does the configuration of this version have the key? */
-bool legacy_plan_key_exists(const struct config_section *section, const char *name);
+/* The row of a key of the configuration, with its bounds; NULL: this version does not have it. */
+const struct config_key *legacy_plan_key(const struct config_section *section, const char *name);
 
 /* Replaces a text by a copy. */
 void legacy_text_set(struct legacy_text *text, struct legacy_origin origin, const char *value);

@@ -23,11 +23,12 @@ typedef void take_setting(struct legacy_plan *plan, const struct setting *settin
 struct setting {
     const char *name; /* with a final '*': all that begin so */
     take_setting *take;
-    const char *why;  /* IGNORE: what to say */
-    size_t offset;    /* NUMBER, TEXT: in struct legacy_plan */
-    int64_t scale;    /* NUMBER: from the original's unit to ours */
-    int64_t plus;     /* NUMBER: added */
-    int64_t min, max; /* NUMBER: of the key that it becomes */
+    const char *why;                      /* IGNORE: what to say */
+    size_t offset;                        /* NUMBER, TEXT: in struct legacy_plan */
+    int64_t scale;                        /* NUMBER: from the original's unit to ours */
+    int64_t plus;                         /* NUMBER: added */
+    const struct config_section *section; /* NUMBER: this and key say what it becomes, and its bounds */
+    const char *key;
 };
 
 /* ---- kinds of settings ---- */
@@ -49,12 +50,18 @@ static void take_number(struct legacy_plan *plan, const struct setting *setting,
         legacy_plan_note(plan, origin, node->key, "is not a number");
         return;
     }
+    const struct config_key *key = legacy_plan_key(setting->section, setting->key);
+    if (!key) {
+        legacy_plan_note(plan, origin, node->key, "has no counterpart in this version (%s.%s)", setting->section->name,
+                         setting->key);
+        return;
+    }
     value += setting->plus;
-    int64_t bounded = value < setting->min ? setting->min : value > setting->max ? setting->max : value;
+    int64_t bounded = value < key->min ? key->min : value > key->max ? key->max : value;
     if (bounded != value)
         legacy_plan_note(plan, origin, node->key,
                          "would be %" PRId64 " here, which has to be between %" PRId64 " and %" PRId64 ": %" PRId64 " is taken",
-                         value, setting->min, setting->max, bounded);
+                         value, key->min, key->max, bounded);
     *number = (struct legacy_number){true, bounded, origin};
 }
 
@@ -255,18 +262,15 @@ static void take_metrics(struct legacy_plan *plan, const struct setting *setting
     {                                                        \
         .name = (name_), .take = take_nothing, .why = (why_) \
     }
-#define NUMBER(name_, field_, scale_, min_, max_)                                                                \
+#define NUMBER(name_, field_, scale_, section_, key_)                                                            \
     {                                                                                                            \
         .name = (name_), .take = take_number, .offset = offsetof(struct legacy_plan, field_), .scale = (scale_), \
-        .min = (min_), .max = (max_)                                                                             \
+        .section = &(section_), .key = (key_)                                                                    \
     }
 #define TEXT(name_, field_)                                                                \
     {                                                                                      \
         .name = (name_), .take = take_text, .offset = offsetof(struct legacy_plan, field_) \
     }
-
-#define DAY_MS  INT64_C(86400000)
-#define YEAR_MS (365 * DAY_MS)
 
 #define WHY_LOG   "not needed: both programs log to standard error (section log)"
 #define WHY_FRAME "belongs to the web framework of the original"
@@ -275,23 +279,23 @@ static void take_metrics(struct legacy_plan *plan, const struct setting *setting
 static const struct setting settings[] = {
     {.name = "XQUEUES", .take = take_queues},
     {.name = "USERS", .take = take_users},
-    NUMBER("SUBMISSION_PROCESSING_DELAY", lease_ms, MS_PER_MINUTE, 1000, DAY_MS),
+    NUMBER("SUBMISSION_PROCESSING_DELAY", lease_ms, MS_PER_MINUTE, config_section_queue, "lease_ms"),
     {// The original gives up when there were more failures than that, xqueued when there were as many as attempts_max.
      .name = "MAX_NUMBER_OF_FAILURES",
      .take = take_number,
      .offset = offsetof(struct legacy_plan, attempts_max),
      .scale = 1,
      .plus = 1,
-     .min = 1,
-     .max = 1000},
-    NUMBER("REQUESTS_TIMEOUT", request_timeout_ms, MS_PER_SECOND, 100, MS_PER_MINUTE),
-    NUMBER("GRADING_TIMEOUT", push_timeout_ms, MS_PER_SECOND, 1000, INT64_C(10) * MS_PER_MINUTE),
+     .section = &config_section_queue,
+     .key = "attempts_max"},
+    NUMBER("REQUESTS_TIMEOUT", request_timeout_ms, MS_PER_SECOND, config_section_callbacks, "connect_timeout_ms"),
+    NUMBER("GRADING_TIMEOUT", push_timeout_ms, MS_PER_SECOND, config_section_queue, "push_timeout_ms"),
     IGNORE("CONSUMER_DELAY", "no longer needed: submissions are pushed to their grader as soon as they come"),
     {.name = "REQUESTS_BASIC_AUTH", .take = take_basic},
     TEXT("UPLOAD_BUCKET", bucket),
     TEXT("AWS_STORAGE_BUCKET_NAME", bucket),
     TEXT("UPLOAD_PATH_PREFIX", prefix),
-    NUMBER("UPLOAD_URL_EXPIRE", url_ms, MS_PER_SECOND, 1000, 10 * YEAR_MS),
+    NUMBER("UPLOAD_URL_EXPIRE", url_ms, MS_PER_SECOND, config_section_rest, "file_url_ms"),
     TEXT("AWS_ACCESS_KEY_ID", access_key),
     TEXT("AWS_SECRET_ACCESS_KEY", s3_secret),
     TEXT("AWS_S3_ACCESS_KEY_ID", access_key),
@@ -302,8 +306,8 @@ static const struct setting settings[] = {
     {.name = "STORAGES", .take = take_storages},
     {.name = "MEDIA_URL", .take = take_media_url},
     {.name = "MEDIA_ROOT", .take = take_media_root, .offset = offsetof(struct legacy_plan, files)},
-    NUMBER("SESSION_COOKIE_AGE", session_ms, MS_PER_SECOND, MS_PER_MINUTE, YEAR_MS),
-    IGNORE("SESSION_COOKIE_SECURE", "cookies are those of the original without Secure; " WHY_PROXY),
+    NUMBER("SESSION_COOKIE_AGE", session_ms, MS_PER_SECOND, config_section_service, "session_ms"),
+    IGNORE("SESSION_COOKIE_SECURE", "cookies have no Secure attribute here; a proxy with TLS can add it"),
     IGNORE("SESSION_*", "sessions are kept by xqueued in its database; only their length can be set (service.session_ms)"),
     {.name = "CLOUDWATCH_QUEUE_COUNT_METRIC*", .take = take_metrics},
     IGNORE("DATABASES", "not taken over: submissions and users come along with `xqueuectl import-db`"),

@@ -167,7 +167,7 @@ static void put_rest(const struct writer *writer)
     text_append_char(writer->out, '\n');
     put_named_text(writer, "  files", &plan->files, FILES, "MEDIA_ROOT");
     put_named_text(writer, "  media_url", &plan->media_url, NULL, "MEDIA_URL");
-    if (!plan->has_s3 && legacy_plan_key_exists(&config_section_rest, "file_url_ms"))
+    if (!plan->has_s3)
         put_number(writer, "  file_url_ms", &plan->url_ms, "UPLOAD_URL_EXPIRE");
     put_s3(writer);
 }
@@ -247,8 +247,7 @@ static void put_queue(const struct writer *writer, const struct legacy_queue *qu
         text_append_string(writer->out, "    push_url: ");
         put_text(writer, queue->push_url);
         text_append_char(writer->out, '\n');
-        if (legacy_plan_key_exists(&config_section_queue, "push_timeout_ms"))
-            put_number(writer, "    push_timeout_ms", &plan->push_timeout_ms, "GRADING_TIMEOUT");
+        put_number(writer, "    push_timeout_ms", &plan->push_timeout_ms, "GRADING_TIMEOUT");
     }
     put_number(writer, "    lease_ms", &plan->lease_ms, "SUBMISSION_PROCESSING_DELAY");
     put_number(writer, "    attempts_max", &plan->attempts_max,
