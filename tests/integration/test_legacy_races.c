@@ -204,6 +204,22 @@ static void parallel_submits_with_one_callback_leave_one(void **state)
     }
 }
 
+/* What this client pulled; without content. */
+static struct legacy_pulled pulled_by(const struct client *client)
+{
+    static const char id_before[] = "submission_id\\\\\\\": ";
+    static const char key_before[] = "submission_key\\\\\\\": \\\\\\\"";
+    const char *id = strstr(client->answer.body.bytes, id_before);
+    const char *key = strstr(client->answer.body.bytes, key_before);
+    struct legacy_pulled pulled = {.id = 0};
+
+    assert_non_null(id);
+    assert_non_null(key);
+    pulled.id = strtoull(id + sizeof(id_before) - 1, NULL, 10);
+    memcpy(pulled.key, key + sizeof(key_before) - 1, LEGACY_KEY_BYTES);
+    return pulled;
+}
+
 static void a_pull_beside_a_resubmission_leaves_one_alive(void **state)
 {
     struct legacy_world *world = *state;
@@ -223,13 +239,18 @@ static void a_pull_beside_a_resubmission_leaves_one_alive(void **state)
         assert_true(pulled_new || pulled_old);
         // the old one, pulled or not, is dead: what can still be pulled is the new one, unless it is pulled already
         assert_int_equal(legacy_length(world, "alpha"), pulled_new ? 0 : 1);
+        struct legacy_pulled first = pulled_by(&clients[0]);
+        legacy_put_pulled(world, &first, pulled_new ? "for the new one" : "for the old one");
+        legacy_expect(world, path, 200, LEGACY_GOOD("")); // that for the old one, too, but it goes nowhere
         if (!pulled_new) {
             struct legacy_pulled rest;
             assert_true(legacy_pull(world, "alpha", &rest));
             assert_non_null(strstr(rest.content, "\"xqueue_body\": \"new\""));
-            legacy_put_pulled(world, &rest, "r");
+            legacy_put_pulled(world, &rest, "for the new one");
             legacy_pulled_finish(&rest);
         }
+        assert_string_equal(lms_hears(world->talk, path, 0)->result, "for the new one");
+        assert_int_equal(fake_lms_count_path(world->talk->lms, path), 1);
         finish(clients, 2);
     }
 }
