@@ -207,3 +207,63 @@ void figures_finish(struct figures *figures)
     memory_free(figures->queues);
     figures->queues = NULL;
 }
+
+/* ---- who is connected ---- */
+
+static bool session_grades(const struct work_session *session, const struct queue *queue)
+{
+    for (size_t i = 0; i < session->place_count; i++) {
+        if (!queue || session->places[i].queue == queue) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void grader_view_fill(struct grader_view *view, const struct work_session *session)
+{
+    text_copy(view->name, sizeof view->name, session->grader->name);
+    text_copy(view->instance, sizeof view->instance, session->instance);
+    text_copy(view->sdk, sizeof view->sdk, session->sdk);
+    text_copy(view->peer, sizeof view->peer, session->peer);
+    view->queues = memory_allocate_array(session->place_count, sizeof *view->queues);
+    view->queue_count = session->place_count;
+    for (size_t i = 0; i < session->place_count; i++) {
+        view->queues[i] = session->places[i].queue->settings->name;
+    }
+    view->slots = session->slots;
+    view->credit = session->credit;
+    view->in_flight = (int64_t)session->grader->leases.count;
+    view->connected_at_ms = session->connected_at_ms;
+    view->heard_at_ms = session->heard_at_ms;
+}
+
+enum status administering_list_graders(struct queues *queues, const char *name, struct grader_views *out_views,
+                                       struct error *error)
+{
+    struct queue *queue = NULL;
+    if (name[0] != '\0') {
+        enum status status = queues_find_named(queues, name, &queue, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    struct grader_views views = {.items = memory_allocate_array(queues->sessions.count, sizeof *views.items)};
+    for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
+        const struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        if (session_grades(session, queue)) {
+            grader_view_fill(&views.items[views.count++], session);
+        }
+    }
+    *out_views = views;
+    return STATUS_OK;
+}
+
+void grader_views_finish(struct grader_views *views)
+{
+    for (size_t i = 0; i < views->count; i++) {
+        memory_free(views->items[i].queues);
+    }
+    memory_free(views->items);
+    *views = (struct grader_views){0};
+}

@@ -11,6 +11,7 @@
 #define SERVICE_ADMINISTERING_H
 
 #include "service/queue.h"
+#include "service/work_session.h"
 
 /* STATUS_EXISTS USER_EXISTS; STATUS_FULL USERS_FULL (ACCESS_STORED_USERS_MAX). */
 enum status administering_create_user(struct queues *queues, const struct store_user *user, struct error *error) STATUS_CHECKED;
@@ -49,5 +50,29 @@ struct figures {
 enum status administering_read_figures(struct queues *queues, const char *queue, struct figures *out_figures,
                                        struct error *error) STATUS_CHECKED;
 void figures_finish(struct figures *figures); /* frees what it holds; zeroed is fine */
+
+/* One connected grader. */
+struct grader_view {
+    char name[STORE_NAME_MAX];
+    char instance[LEASE_INSTANCE_MAX];
+    char sdk[WORK_SESSION_SDK_MAX];
+    char peer[WORK_SESSION_PEER_MAX];
+    const char **queues; /* owned array of names that the configuration owns */
+    size_t queue_count;
+    int64_t slots;
+    int64_t credit;
+    int64_t in_flight; /* over all paths */
+    int64_t connected_at_ms;
+    int64_t heard_at_ms;
+};
+struct grader_views {
+    struct grader_view *items; /* owned */
+    size_t count;
+};
+
+/* Those connected that grade for queue ("" = any), longest connected first. STATUS_NOT_FOUND QUEUE_NOT_FOUND. */
+enum status administering_list_graders(struct queues *queues, const char *queue, struct grader_views *out_views,
+                                       struct error *error) STATUS_CHECKED;
+void grader_views_finish(struct grader_views *views); /* frees what it holds; zeroed is fine */
 
 #endif

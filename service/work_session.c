@@ -165,6 +165,11 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
     struct work_session *session = MEMORY_NEW(struct work_session);
     session->link = link;
     text_copy(session->instance, sizeof session->instance, hello->instance);
+    text_copy(session->sdk, sizeof session->sdk, hello->sdk ? hello->sdk : "");
+    text_copy(session->peer, sizeof session->peer, hello->peer ? hello->peer : "");
+    session->slots = hello->slots;
+    session->connected_at_ms = queues->now_ms;
+    session->heard_at_ms = queues->now_ms;
     status = work_session_take_places(queues, session, hello, error);
     if (status != STATUS_OK) {
         memory_free(session->places);
@@ -249,8 +254,9 @@ void work_session_drain(struct queues *queues, struct work_session *session)
     work_session_lease_gone(queues, session);
 }
 
-void work_session_heard(struct work_session *session)
+void work_session_heard(struct queues *queues, struct work_session *session)
 {
+    session->heard_at_ms = queues->now_ms;
     session->pings_lost = 0;
 }
 

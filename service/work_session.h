@@ -17,6 +17,8 @@ enum {
     WORK_SESSION_QUEUES_MAX = 100,
     WORK_SESSION_SLOTS_MAX = 10000,
     WORK_SESSION_HELD_MAX = 10000,
+    WORK_SESSION_SDK_MAX = 129,  /* name and version of the library that the grader uses, and a NUL */
+    WORK_SESSION_PEER_MAX = 129, /* its address, and a NUL; cut when longer */
 };
 
 /* Names a lease in what a grader says. Borrowed texts. */
@@ -30,6 +32,11 @@ struct work_session {
     struct grader_link *link; /* borrowed; NULL when the stream is gone */
     struct grader *grader;
     char instance[LEASE_INSTANCE_MAX];
+    char sdk[WORK_SESSION_SDK_MAX];   /* this and the next: for people */
+    char peer[WORK_SESSION_PEER_MAX]; /* "" = unknown */
+    int64_t slots;
+    int64_t connected_at_ms;
+    int64_t heard_at_ms;
     struct waiting_place *places; /* owned */
     size_t place_count;
     int64_t credit;
@@ -49,6 +56,8 @@ struct work_hello {
     char *const *queues; /* names */
     size_t queue_count;
     int64_t slots;
+    const char *sdk;  /* NULL or "": unknown */
+    const char *peer; /* likewise */
     const struct lease_name *held;
     size_t held_count;
 };
@@ -82,7 +91,7 @@ void work_session_credit(struct queues *queues, struct work_session *session, in
 void work_session_drain(struct queues *queues, struct work_session *session);
 
 /* Anything came from the grader: it lives. */
-void work_session_heard(struct work_session *session);
+void work_session_heard(struct queues *queues, struct work_session *session);
 
 /* Links the session's places where it can take more, unlinks them where not. After any change of credit, room or drain. */
 void work_session_update_waiting(struct queues *queues, struct work_session *session);

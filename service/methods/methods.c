@@ -22,7 +22,6 @@ const struct rpc_method admin_methods[] = {
     {.path = "/xqueue.v1.Admin/WatchStatistics", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/Regrade", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/WatchBulk", .kind = RPC_SERVER_STREAM, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/ListGraders", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/CreateToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/RevokeToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
     {.path = "/xqueue.v1.Admin/ListTokens", .kind = RPC_UNARY, .role = METHOD_ADMIN},

@@ -236,6 +236,8 @@ static enum status work_read_hello(struct work_command *work, const Xqueue__V1__
         .queues = message->queues,
         .queue_count = message->n_queues,
         .slots = message->slots,
+        .sdk = message->sdk,
+        .peer = rpc_server_call_peer(work->stream->call),
         .held = work->held_names,
         .held_count = message->n_held,
     };
@@ -377,7 +379,7 @@ static enum status work_run_message(struct work_command *work, struct queues *qu
     if (!work->stream->greeted) {
         return work_breach(work, "the first message is Hello");
     }
-    work_session_heard(session);
+    work_session_heard(queues, session);
     switch (message->kind_case) {
     case XQUEUE__V1__GRADER_MESSAGE__KIND_CREDIT:
         work_session_credit(queues, session, message->credit->submissions,

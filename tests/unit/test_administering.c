@@ -142,7 +142,7 @@ static void there_is_a_bound_to_users(void **state)
     struct queue_fixture *queue = *state;
     turn_begins(queue);
     for (int i = 0; i < ACCESS_STORED_USERS_MAX; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "user %d", i);
         struct store_user user = make_user(name);
         assert_int_equal(store_insert_user(queue->store, &user), STATUS_OK);

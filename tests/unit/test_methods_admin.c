@@ -25,6 +25,7 @@
 
 METHOD("Admin/GetStatistics", get_statistics, statistics);
 METHOD("Admin/ListQueueSettings", list_settings, list_queue_settings_response);
+METHOD("Admin/ListGraders", list_graders, list_graders_response);
 METHOD("Admin/Search", search, list_response);
 METHOD("Admin/Requeue", requeue, bulk_response);
 METHOD("Admin/Retire", retire, bulk_response);
@@ -112,6 +113,44 @@ static void settings_are_those_of_the_configuration(void **state)
     assert_int_equal(body->queues[0]->attempts_max, server->config->queues[0].attempts_max);
     assert_true(body->queues[0]->configured);
     rpc_message_free(reply);
+}
+
+static void connected_graders_are_listed(void **state)
+{
+    struct server_fixture *server = *state;
+    struct held_lease lease;
+    static char nowhere[] = "nowhere";
+    Xqueue__V1__ListGradersRequest request = XQUEUE__V1__LIST_GRADERS_REQUEST__INIT;
+    struct rpc_message *reply = asks(server, &list_graders, &request.base);
+    assert_int_equal(((const Xqueue__V1__ListGradersResponse *)rpc_message_body(reply))->n_graders, 0);
+    rpc_message_free(reply);
+    struct grader_stream *grader = grader_opens(server, "grader");
+    grader_says_hello(grader, "g", "start-1", NULL);
+    grader_awaits(grader, SERVER(WELCOME));
+    grader_says_credit(grader, 3);
+    lms_hands_in(server, "x");
+    grader_takes_grant(grader, &lease);
+    request.queue = demo;
+
+    reply = asks(server, &list_graders, &request.base);
+
+    const Xqueue__V1__ListGradersResponse *body = (const Xqueue__V1__ListGradersResponse *)rpc_message_body(reply);
+    assert_int_equal(body->n_graders, 1);
+    const Xqueue__V1__GraderInfo *info = body->graders[0];
+    assert_string_equal(info->grader, "g");
+    assert_string_equal(info->instance, "start-1");
+    assert_int_equal(info->n_queues, 1);
+    assert_string_equal(info->queues[0], "demo");
+    assert_memory_equal(info->peer, "ipv4:127.0.0.1:", 15);
+    assert_int_equal(info->credit, 2);
+    assert_int_equal(info->in_flight, 1);
+    assert_true(info->slots > 0);
+    assert_int_equal(info->connected_at_ms, SERVER_FIXTURE_START_MS);
+    assert_int_equal(info->heard_at_ms, SERVER_FIXTURE_START_MS);
+    rpc_message_free(reply);
+    request.queue = nowhere;
+    assert_int_equal(server_calls(server, "admin", &list_graders, &request.base, NULL), STATUS_NOT_FOUND);
+    stream_closes(grader);
 }
 
 static void a_search_shows_page_after_page(void **state)
@@ -369,6 +408,7 @@ int main(void)
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, server_fixture_setup, server_fixture_teardown)
         TEST(statistics_come_for_each_queue),
         TEST(settings_are_those_of_the_configuration),
+        TEST(connected_graders_are_listed),
         TEST(a_search_shows_page_after_page),
         TEST(whoever_holds_what_is_retired_hears_of_it),
         TEST(a_waiting_courier_gets_what_was_retired_at_once),

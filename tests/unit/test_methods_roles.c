@@ -61,7 +61,7 @@ static const struct {
     {"/xqueue.v1.Admin/Regrade", "a-"},
     {"/xqueue.v1.Admin/RequeueDeliveries", "a"},
     {"/xqueue.v1.Admin/WatchBulk", "a-"},
-    {"/xqueue.v1.Admin/ListGraders", "a-"},
+    {"/xqueue.v1.Admin/ListGraders", "a"},
     {"/xqueue.v1.Admin/CreateUser", "a"},
     {"/xqueue.v1.Admin/UpdateUser", "a"},
     {"/xqueue.v1.Admin/DeleteUser", "a"},

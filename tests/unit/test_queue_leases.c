@@ -190,7 +190,7 @@ static void the_holder_is_warned_once_before_the_lease_ends_and_told_when_it_has
     struct lease lease = grader_takes(queue, &grader);
 
     clock_advances(queue, LEASE_MS * 3 / 4 - 1);
-    work_session_heard(grader.session);
+    work_session_heard(queue->queues, grader.session);
     while (grader.first != grader.count)
         grader_hears(&grader, GRADER_NOTICE_PING);
     clock_advances(queue, 1);
@@ -262,7 +262,7 @@ static void the_holder_is_warned_once_of_the_hard_limit_however_often_it_renews(
     int soon = 0;
 
     for (int64_t ms = 5000; ms <= HARD_LIMIT_MS; ms += 5000) {
-        work_session_heard(grader.session);
+        work_session_heard(queue->queues, grader.session);
         clock_advances(queue, 5000);
         /* A gap, after which it has been warned of the end of an ordinary lease already. */
         if ((ms < 40000 || ms > 85000) && ms < HARD_LIMIT_MS)

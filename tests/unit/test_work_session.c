@@ -418,7 +418,7 @@ static void three_unanswered_pings_end_the_session_and_any_word_is_an_answer(voi
         clock_advances(queue, PING_MS);
         assert_int_equal(grader_hears(&grader, GRADER_NOTICE_PING).notice.number, number);
         if (number <= 2)
-            work_session_heard(grader.session);
+            work_session_heard(queue->queues, grader.session);
     }
 
     clock_advances(queue, PING_MS - 1);
