@@ -64,8 +64,9 @@ int bulk_finish(const struct bulk *bulk, enum status status, const struct error 
         report_json(json_pack("{s:I, s:I, s:b, s:b}", "matched", (json_int_t)bulk->matched_count, "done",
                               (json_int_t)bulk->done_count, "dry_run", (int)dry_run, "finished", (int)(status == STATUS_OK)));
     else if (dry_run && status == STATUS_OK)
-        (void)printf("would %s %" PRIu64 " submissions\n", bulk->verb, bulk->matched_count);
+        (void)printf("would %s %" PRIu64 " submission%s\n", bulk->verb, bulk->matched_count,
+                     bulk->matched_count == 1 ? "" : "s");
     else if (status == STATUS_OK || bulk->done_count > 0)
-        (void)printf("%s %" PRIu64 " submissions\n", bulk->done, bulk->done_count);
+        (void)printf("%s %" PRIu64 " submission%s\n", bulk->done, bulk->done_count, bulk->done_count == 1 ? "" : "s");
     return status == STATUS_OK ? COMMAND_EXIT_OK : command_fail_status(status, error);
 }

@@ -10,7 +10,9 @@
 #include "base/memory.h"
 #include "service/ctl/legacy_settings.h"
 
-enum { NOTE_BYTES_MAX = 512, KEY_BYTES_MAX = 128, SECRET_STEM_MAX = 100 };
+#define S3_REGION "us-east-1"
+
+enum { ENDPOINT_BYTES_MAX = 4200, NOTE_BYTES_MAX = 512, KEY_BYTES_MAX = 128, SECRET_STEM_MAX = 100 };
 
 static const struct legacy_origin ours = {.file = NULL};
 
@@ -43,6 +45,15 @@ const struct config_key *legacy_plan_key(const struct config_section *section, c
             return &section->keys[at];
     }
     return NULL;
+}
+
+const char *legacy_plan_text_fault(const struct config_section *section, const char *name, const char *text)
+{
+    const struct config_key *key = legacy_plan_key(section, name);
+    assert(key);
+    if (strlen(text) > (size_t)key->max)
+        return "is too long";
+    return key->check ? key->check(text) : NULL;
 }
 
 static bool has_secret(const struct legacy_plan *plan, const char *name)
@@ -135,6 +146,57 @@ static void complete_queues(struct legacy_plan *plan)
     legacy_plan_add_queue(plan, ours, "test-pull", "");
 }
 
+/* Amazon's own, unless there is another one; and names without the slashes that S3 would take for a part of them. */
+static void complete_s3_texts(struct legacy_plan *plan)
+{
+    char endpoint[ENDPOINT_BYTES_MAX];
+    const char *region = plan->region.value ? plan->region.value : S3_REGION;
+    struct legacy_text *const bare[] = {&plan->prefix, &plan->endpoint};
+    (void)snprintf(endpoint, sizeof endpoint, "https://s3.%s.amazonaws.com", region);
+    if (!plan->endpoint.value)
+        legacy_text_set(&plan->endpoint, plan->region.value ? plan->region.origin : plan->bucket.origin, endpoint);
+    for (size_t at = 0; at < sizeof bare / sizeof(void *); at++) {
+        char *text = bare[at]->value;
+        size_t start = text ? strspn(text, "/") : 0;
+        size_t length = text ? strlen(text + start) : 0;
+        while (length > 0 && text[start + length - 1] == '/')
+            length--;
+        if (text)
+            memmove(text, text + start, length);
+        if (text)
+            text[length] = '\0';
+    }
+}
+
+/* Is there an S3 that this version can use? What cannot be is noted. */
+static bool check_s3(struct legacy_plan *plan)
+{
+    const struct config_key *row = legacy_plan_key(&config_section_rest, "s3");
+    const struct {
+        const char *name;
+        const struct legacy_text *text;
+    } texts[] = {{"endpoint", &plan->endpoint},
+                 {"region", &plan->region},
+                 {"bucket", &plan->bucket},
+                 {"prefix", &plan->prefix},
+                 {"access_key", &plan->access_key}};
+    if (!row) {
+        legacy_plan_note(plan, plan->bucket.origin, "UPLOAD_BUCKET",
+                         "this version does not keep files in S3: they go into rest.files");
+        return false;
+    }
+    for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
+        const char *value = texts[at].text->value;
+        const char *fault = value ? legacy_plan_text_fault(row->record, texts[at].name, value) : NULL;
+        if (!fault)
+            continue;
+        legacy_plan_note(plan, texts[at].text->origin, "UPLOAD_BUCKET",
+                         "files go into rest.files until rest.s3 is made by hand: its %s %s", texts[at].name, fault);
+        return false;
+    }
+    return true;
+}
+
 static void complete_s3(struct legacy_plan *plan)
 {
     const char *storage = plan->storage.value;
@@ -159,11 +221,9 @@ static void complete_s3(struct legacy_plan *plan)
             "rest.s3 by hand; until then files go into rest.files");
         return;
     }
-    if (!legacy_plan_key(&config_section_rest, "s3")) {
-        legacy_plan_note(plan, plan->bucket.origin, "UPLOAD_BUCKET",
-                         "this version does not keep files in S3: they go into rest.files");
+    complete_s3_texts(plan);
+    if (!check_s3(plan))
         return;
-    }
     plan->has_s3 = true;
     plan->s3_secret_index = legacy_plan_add_secret(plan, "s3-secret-key", plan->s3_secret.value);
     plan->s3_secret.value = NULL;

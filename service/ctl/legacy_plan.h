@@ -112,6 +112,9 @@ void legacy_plan_add_user(struct legacy_plan *plan, struct legacy_origin origin,
 /* The row of a key of the configuration, with its bounds; NULL: this version does not have it. */
 const struct config_key *legacy_plan_key(const struct config_section *section, const char *name);
 
+/* What is wrong with text as a value of the key, which this version has, or NULL. Static storage. */
+const char *legacy_plan_text_fault(const struct config_section *section, const char *name, const char *text);
+
 /* Replaces a text by a copy. */
 void legacy_text_set(struct legacy_text *text, struct legacy_origin origin, const char *value);
 

@@ -118,7 +118,7 @@ static void take_queue(struct legacy_plan *plan, struct legacy_origin origin, co
                          "queue '%.60s': the URL of its grader has a user and password, which are left out: put them into "
                          "callbacks.basic_auth",
                          node->key);
-    const char *fault = config_check_url(url);
+    const char *fault = legacy_plan_text_fault(&config_section_queue, "push_url", url);
     if (fault)
         legacy_plan_note(plan, origin, "XQUEUES", "queue '%.60s': the URL of its grader %s; taken over as one that is pulled",
                          node->key, fault);
@@ -208,6 +208,8 @@ static void take_media_url(struct legacy_plan *plan, const struct setting *setti
     if (node->kind == CONFIG_NODE_NULL || (node->kind == CONFIG_NODE_TEXT && node->text[0] == '\0'))
         return;
     const char *fault = node->kind == CONFIG_NODE_TEXT ? config_check_url(node->text) : "is not a text";
+    if (!fault)
+        fault = legacy_plan_text_fault(&config_section_rest, "media_url", node->text);
     if (fault)
         legacy_plan_note(plan, origin, node->key,
                          "is no whole URL that a grader could fetch: xqueue-rest serves the files itself (rest.public_url)");

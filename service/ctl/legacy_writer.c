@@ -10,11 +10,9 @@
 #include "base/span.h"
 #include "base/url.h"
 
-#define DATABASE    "/var/lib/xqueue/xqueue.db"
-#define FILES       "/var/lib/xqueue-rest/files"
-#define S3_ENDPOINT "https://s3.amazonaws.com"
-#define S3_REGION   "us-east-1"
-#define S3_PREFIX   "xqueue" // the original's default
+#define DATABASE  "/var/lib/xqueue/xqueue.db"
+#define FILES     "/var/lib/xqueue-rest/files"
+#define S3_PREFIX "xqueue" // the original's default
 
 enum { CALLBACK_MS_DEFAULT = 30000, CONNECT_MS_DEFAULT = 5000, DELIVERY_LEASE_MS_DEFAULT = 60000, S3_URL_MS_MAX = 604800000 };
 
@@ -148,8 +146,8 @@ static void put_s3(const struct writer *writer)
     if (!plan->has_s3)
         return;
     text_append_string(writer->out, "  s3:\n");
-    put_named_text(writer, "    endpoint", &plan->endpoint, S3_ENDPOINT, "AWS_S3_ENDPOINT_URL");
-    put_named_text(writer, "    region", &plan->region, S3_REGION, "AWS_S3_REGION_NAME");
+    put_named_text(writer, "    endpoint", &plan->endpoint, NULL, "AWS_S3_ENDPOINT_URL, or that of the region");
+    put_named_text(writer, "    region", &plan->region, NULL, "AWS_S3_REGION_NAME");
     put_named_text(writer, "    bucket", &plan->bucket, NULL, "UPLOAD_BUCKET");
     put_named_text(writer, "    prefix", &plan->prefix, S3_PREFIX, "UPLOAD_PATH_PREFIX");
     put_named_text(writer, "    access_key", &plan->access_key, NULL, "AWS_ACCESS_KEY_ID");

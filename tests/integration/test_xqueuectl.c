@@ -161,12 +161,12 @@ static void what_failed_often_is_given_up_and_the_student_told(void **state)
     uint64_t failed = submission_fails(talk, "calm", "/failed", FAILURES);
     uint64_t fresh = student_submits(talk, "calm", "/fresh", "x");
 
-    prints(talk, "would give up 1 submissions\n", WORDS("retire-failed", "--dry-run"));
+    prints(talk, "would give up 1 submission\n", WORDS("retire-failed", "--dry-run"));
     prints(talk, "gave up 0 submissions\n", WORDS("retire-failed", "hasty", "small"));
     prints(talk, "gave up 0 submissions\n", WORDS("retire-failed", "--failures", "4"));
     assert_int_not_equal(admin_sees(talk, failed).state, STATE(DEAD));
 
-    prints(talk, "gave up 1 submissions\n", WORDS("retire-failed", "calm"));
+    prints(talk, "gave up 1 submission\n", WORDS("retire-failed", "calm"));
 
     assert_int_equal(admin_sees(talk, failed).state, STATE(DEAD));
     assert_int_equal(admin_sees(talk, failed).delivery_state, DELIVERY(PENDING));
@@ -199,10 +199,10 @@ static void what_is_old_is_given_up(void **state)
     prints(talk, "gave up 0 submissions\n", WORDS("retire-old", "calm", "--before", "2020-01-31 12:00:00"));
     fails(talk, 1, "unable to parse datetime 'yesterday'", WORDS("retire-old", "calm", "--before", "yesterday"));
     fails(talk, 2, "needs QUEUE", WORDS("retire-old"));
-    prints(talk, "would give up 1 submissions\n", WORDS("retire-old", "calm", "--dry-run"));
+    prints(talk, "would give up 1 submission\n", WORDS("retire-old", "calm", "--dry-run"));
     assert_int_equal(admin_sees(talk, calm).state, STATE(READY));
 
-    prints(talk, "gave up 1 submissions\n", WORDS("retire-old", "calm", "--before", "2999-01-01T00:00:00Z"));
+    prints(talk, "gave up 1 submission\n", WORDS("retire-old", "calm", "--before", "2999-01-01T00:00:00Z"));
 
     assert_int_equal(admin_sees(talk, calm).state, STATE(DEAD));
     assert_int_equal(admin_sees(talk, hasty).state, STATE(READY));

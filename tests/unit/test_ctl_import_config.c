@@ -20,7 +20,7 @@
 #include "service/ctl/legacy_secrets.h"
 #include "service/ctl/legacy_writer.h"
 
-enum { PATH_BYTES_MAX = 512, MODE_BITS = 0777 };
+enum { PATH_BYTES_MAX = 512, MODE_BITS = 0777, LONG_BYTES = 3000, TEXT_BYTES = 10000 };
 
 /* What one test has. */
 struct world {
@@ -242,6 +242,53 @@ static void odd_files_neither_lead_astray_nor_are_silently_cut(void **state)
     assert_true(has_note(world, "MEDIA_URL", "more than once"));
 }
 
+static void texts_that_are_too_long_are_said(void **state)
+{
+    struct world *world = *state;
+    char *text = memory_allocate(TEXT_BYTES);
+    char *url = memory_allocate(LONG_BYTES);
+    memset(url, 'x', LONG_BYTES - 1);
+    (void)snprintf(text, TEXT_BYTES, "XQUEUES: {q: 'http://h/%s'}\nMEDIA_URL: 'http://h/%s'\n", url, url);
+
+    convert_text(world, text);
+
+    assert_string_equal(world->config->queues[0].push_url, "");
+    assert_string_equal(world->config->rest.media_url, "");
+    assert_true(has_note(world, "XQUEUES", "is too long"));
+    assert_true(has_note(world, "MEDIA_URL", ""));
+    memory_free(url);
+    memory_free(text);
+}
+
+static void a_bucket_becomes_rest_s3_or_is_said(void **state)
+{
+    struct world *world = *state;
+
+    convert_text(world, "UPLOAD_BUCKET: uploads\nUPLOAD_PATH_PREFIX: /a/b/\nUPLOAD_URL_EXPIRE: 31536000\n"
+                        "AWS_ACCESS_KEY_ID: ID\nAWS_SECRET_ACCESS_KEY: the-secret-key\nAWS_S3_REGION_NAME: eu-west-1\n");
+
+    assert_null(strstr(world->text.bytes, "the-secret-key"));
+    if (!legacy_plan_key(&config_section_rest, "s3")) {
+        assert_true(has_note(world, "UPLOAD_BUCKET", "does not keep files in S3"));
+        return;
+    }
+    assert_non_null(strstr(world->text.bytes, "endpoint: \"https://s3.eu-west-1.amazonaws.com\""));
+    assert_non_null(strstr(world->text.bytes, "bucket: \"uploads\""));
+    assert_non_null(strstr(world->text.bytes, "prefix: \"a/b\""));
+    assert_non_null(strstr(world->text.bytes, "url_ms: 604800000"));
+    assert_non_null(strstr(world->text.bytes, "/s3-secret-key\""));
+}
+
+static void a_bucket_without_keys_is_said(void **state)
+{
+    struct world *world = *state;
+
+    convert_text(world, "UPLOAD_BUCKET: uploads\nDEFAULT_FILE_STORAGE: storages.backends.s3boto3.S3Boto3Storage\n");
+
+    assert_false(world->plan.has_s3);
+    assert_true(has_note(world, "UPLOAD_BUCKET", "AWS_ACCESS_KEY_ID"));
+}
+
 static void the_last_of_several_files_counts(void **state)
 {
     struct world *world = *state;
@@ -341,6 +388,9 @@ int main(void)
         IN_WORLD(tutors_settings_are_taken_over),
         IN_WORLD(what_is_not_said_has_its_default),
         IN_WORLD(odd_files_neither_lead_astray_nor_are_silently_cut),
+        IN_WORLD(texts_that_are_too_long_are_said),
+        IN_WORLD(a_bucket_becomes_rest_s3_or_is_said),
+        IN_WORLD(a_bucket_without_keys_is_said),
         IN_WORLD(the_last_of_several_files_counts),
         IN_WORLD(secrets_go_into_files_of_their_own),
         IN_WORLD(another_secret_is_never_written_over),
