@@ -20,6 +20,7 @@
 
 enum {
     HTTP_GATE_BYTES_PER_S_MIN = 1024, /* a client that sends or reads slower is cut off after the request timeout */
+    HTTP_GATE_PAUSE_TIMEOUTS = 3,     /* however much it has moved, a client may pause this many request timeouts */
     HTTP_GATE_LINGER_MS = 5000,       /* how long what a client still sends is swallowed after the last reply */
     HTTP_GATE_CONNECTIONS_MIN = 16,
 };

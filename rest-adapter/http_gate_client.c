@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,20 +48,39 @@ static bool has_request_in_hand(enum gate_client_state state)
     return state == GATE_CLIENT_QUEUED || state == GATE_CLIENT_HANDLED;
 }
 
-/* When the client must have got further; CLOCK_NEVER while it is not its turn. */
-static int64_t client_due_ms(const struct http_gate *gate, const struct gate_client *client)
+/* How many bytes the client itself has moved in this state: what lies in the kernel's buffer has not reached it. */
+static int64_t bytes_moved(const struct gate_client *client)
 {
-    int64_t timeout_ms = gate->options.request_timeout_ms;
+    int waiting = 0;
 
-    if (has_request_in_hand(client->state) || client->state == GATE_CLIENT_CLOSED) {
+    if (client->state == GATE_CLIENT_WRITING && ioctl(client->source.socket, SIOCOUTQ, &waiting) != 0) {
+        waiting = 0;
+    }
+    return client->moved - waiting;
+}
+
+/* Until when the client may be in the state that begins now, unless it gets further; CLOCK_NEVER while it is not its turn. */
+static int64_t first_due_ms(const struct http_gate *gate, const struct gate_client *client)
+{
+    if (has_request_in_hand(client->state)) {
         return CLOCK_NEVER;
     }
-    if (client->state == GATE_CLIENT_LINGERING) {
-        timeout_ms = HTTP_GATE_LINGER_MS;
-    } else if (client->state != GATE_CLIENT_HEAD) {
-        timeout_ms += client->moved * 1000 / HTTP_GATE_BYTES_PER_S_MIN;
+    return clock_add_ms(client->since_ms,
+                        client->state == GATE_CLIENT_LINGERING ? HTTP_GATE_LINGER_MS : gate->options.request_timeout_ms);
+}
+
+/* The time given is over. Until when it goes on for what the client has moved in it; the past: it does not. */
+static int64_t next_due_ms(const struct http_gate *gate, struct gate_client *client, int64_t now_ms)
+{
+    int64_t longest_ms = HTTP_GATE_PAUSE_TIMEOUTS * gate->options.request_timeout_ms;
+    int64_t gained = bytes_moved(client) - client->credited;
+    int64_t gained_ms = gained * 1000 / HTTP_GATE_BYTES_PER_S_MIN;
+
+    if (client->state == GATE_CLIENT_HEAD || client->state == GATE_CLIENT_LINGERING) {
+        return first_due_ms(gate, client); // a head is small: it comes within one timeout from its first byte
     }
-    return clock_add_ms(client->since_ms, timeout_ms);
+    client->credited += gained;
+    return clock_add_ms(now_ms, gained_ms < longest_ms ? gained_ms : longest_ms);
 }
 
 /* The only writer of the state. */
@@ -79,7 +100,8 @@ static void move(struct http_gate *gate, struct gate_client *client, enum gate_c
         list_append(&gate->quiet, &client->quiet);
     }
     gate_watch(gate, &client->source, watched_events[state]);
-    gate_schedule(gate, &client->timer, client_due_ms(gate, client));
+    client->credited = bytes_moved(client);
+    gate_schedule(gate, &client->timer, first_due_ms(gate, client));
 }
 
 /* The client did its part: its turn to be closed for others comes last. */
@@ -121,10 +143,26 @@ static void drop_reply(struct gate_client *client)
     client->file = (struct http_gate_file){.file = -1};
 }
 
+static bool is_reply_out(const struct gate_client *client)
+{
+    return client->output_sent == client->output.length && (client->file.file < 0 || client->file.bytes == 0);
+}
+
+/* Half a reply is worth nothing: the kernel shall not keep it for who does not read. */
+static void reset_when_closed(const struct gate_client *client)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    (void)setsockopt(client->source.socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)); // a plain close at the worst
+}
+
 void gate_client_close(struct http_gate *gate, struct gate_client *client)
 {
     if (client->state == GATE_CLIENT_CLOSED) {
         return;
+    }
+    if (client->state == GATE_CLIENT_WRITING && !is_reply_out(client)) {
+        reset_when_closed(client);
     }
     move(gate, client, GATE_CLIENT_CLOSED);
     gate_unwatch(gate, &client->source);
@@ -196,11 +234,6 @@ static ssize_t send_some(struct gate_client *client)
         file->offset = offset;
     }
     return count < 0 && gate_would_block() ? 0 : count;
-}
-
-static bool is_reply_out(const struct gate_client *client)
-{
-    return client->output_sent == client->output.length && (client->file.file < 0 || client->file.bytes == 0);
 }
 
 static void write_reply(struct http_gate *gate, struct gate_client *client)
@@ -325,62 +358,6 @@ static void begin_body(struct http_gate *gate, struct gate_client *client, bool 
     }
 }
 
-static bool is_wanted(const struct http_gate *gate, const struct http_head *head)
-{
-    const char *end = memchr(head->target.bytes, '?', head->target.length);
-    size_t length = end != NULL ? (size_t)(end - head->target.bytes) : head->target.length;
-    char *raw = NULL;
-    char *path = NULL;
-    bool is_wanted = false;
-
-    if (gate->options.wants_body == NULL) {
-        return true;
-    }
-    raw = memory_allocate(length + 1);
-    path = memory_allocate(length + 1);
-    memcpy(raw, head->target.bytes, length);
-    char method[HTTP_HEAD_METHOD_BYTES_MAX + 1] = "";
-    memcpy(method, head->method.bytes, head->method.length);
-    is_wanted = http_path_decode(raw, path) == strlen(path) &&
-                gate->options.wants_body(gate->options.context, http_method_from_name(method), path,
-                                         http_head_value(head, "Content-Type"));
-    memory_free(raw);
-    memory_free(path);
-    return is_wanted;
-}
-
-/* Fills in what the server is told of the request, and whether the connection can go on after it. */
-static void describe(struct http_gate *gate, struct gate_client *client, const struct http_head *head)
-{
-    struct http_gate_note *note = &client->note;
-
-    *note = (struct http_gate_note){.port = client->port, .body_bytes = head->content_length};
-    memcpy(note->peer, client->peer, sizeof(note->peer));
-    memcpy(note->method, head->method.bytes, head->method.length);
-    note->has_body = head->content_length > 0 && is_wanted(gate, head);
-    note->is_keeping = head->is_keeping && !head->is_chunked;
-    if (!note->has_body && head->content_length > 0) {
-        note->is_keeping = note->is_keeping && !head->is_expecting && head->content_length <= gate->options.drain_bytes_max;
-    }
-    client->is_last = !note->is_keeping;
-    client->body_left = head->content_length;
-    text_init(&client->head, HTTP_GATE_HEAD_BYTES_MAX);
-    http_gate_append_head(head, note->has_body ? note->body_bytes : 0, &client->head);
-    assert(text_status(&client->head) == STATUS_OK);
-}
-
-/* Returns the status of a refusal, or 0. */
-static int check_head(const struct http_gate *gate, const struct http_head *head)
-{
-    if (http_head_value(head, HTTP_GATE_HEADER).bytes != NULL) {
-        return 400; // somebody who plays the gate
-    }
-    if (head->content_length > gate->options.body_bytes_max && is_wanted(gate, head)) {
-        return 413;
-    }
-    return gate->is_stopping ? 503 : 0;
-}
-
 static void take_head(struct http_gate *gate, struct gate_client *client, size_t length)
 {
     struct http_head head;
@@ -389,13 +366,13 @@ static void take_head(struct http_gate *gate, struct gate_client *client, size_t
     size_t unwanted = 0;
 
     if (refusal == 0) {
-        refusal = check_head(gate, &head);
+        refusal = gate_request_check(gate, &head);
     }
     if (refusal != 0) {
         gate_client_refuse(gate, client, refusal);
         return;
     }
-    describe(gate, client, &head);
+    gate_request_describe(gate, client, &head);
     bool is_expecting = head.is_expecting;
     bool is_chunked = head.is_chunked;
     drop_input(client, length); // from here on the head's spans point nowhere
@@ -541,7 +518,7 @@ static void on_client_ready(struct http_gate *gate, struct gate_source *source, 
 static void on_client_due(struct http_gate *gate, struct gate_timer *timer, int64_t now_ms)
 {
     struct gate_client *client = LIST_OWNER(timer, struct gate_client, timer);
-    int64_t due_ms = client_due_ms(gate, client);
+    int64_t due_ms = next_due_ms(gate, client, now_ms);
 
     if (due_ms > now_ms) {
         gate_schedule(gate, timer, due_ms); // it has got further since this was scheduled
@@ -569,7 +546,7 @@ void gate_client_create(struct http_gate *gate, int socket, const char *peer, in
     list_append(&gate->clients, &client->member);
     list_append(&gate->quiet, &client->quiet);
     gate_watch(gate, &client->source, EPOLLIN);
-    gate_schedule(gate, &client->timer, client_due_ms(gate, client));
+    gate_schedule(gate, &client->timer, first_due_ms(gate, client));
 }
 
 bool gate_client_evict(struct http_gate *gate)

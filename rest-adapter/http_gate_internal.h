@@ -69,7 +69,8 @@ struct gate_client {
     struct text input; /* received and not yet taken: the head, and what came behind it; no memory while it is empty */
     struct http_head_scan scan;
     int64_t since_ms; /* when this state, or this request's first byte, began */
-    int64_t moved;    /* bytes of the body or the reply since then */
+    int64_t moved;    /* bytes of the body or the reply in this state */
+    int64_t credited; /* of those, what the client has been given time for */
 
     /* the request */
     struct text head; /* as the server gets it, without the note */
@@ -106,6 +107,14 @@ void gate_client_stop_all(struct http_gate *gate);
 
 /* Closes the client that has waited longest without progress and has no request being handled. false: there is none. */
 bool gate_client_evict(struct http_gate *gate);
+
+/* ---- what a head asks for (http_gate_request.c) ---- */
+
+/* Returns the status of a refusal, or 0. */
+int gate_request_check(const struct http_gate *gate, const struct http_head *head);
+
+/* Fills in what the server is told of the request, and whether the connection can go on after it. */
+void gate_request_describe(struct http_gate *gate, struct gate_client *client, const struct http_head *head);
 
 /* ---- slots (http_gate_slot.c) ---- */
 

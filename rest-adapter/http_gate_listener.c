@@ -156,9 +156,15 @@ static bool is_of_connection(int reason)
     return false;
 }
 
-/* After accept(2) failed. */
-static bool can_go_on(struct http_gate *gate, int reason)
+/*
+ * After accept(2) failed. has_taken: a connection before, in this turn. Without descriptors it fails whether or not somebody
+ * waits; that somebody does is only sure at the beginning of a turn.
+ */
+static bool can_go_on(struct http_gate *gate, int reason, bool has_taken)
 {
+    if (is_exhaustion(reason) && has_taken) {
+        return false;
+    }
     if (is_of_connection(reason) || (is_exhaustion(reason) && gate_client_evict(gate))) {
         return true;
     }
@@ -170,6 +176,8 @@ static void on_listener_ready(struct http_gate *gate, struct gate_source *source
 {
     struct gate_listener *listener = (struct gate_listener *)(void *)source;
 
+    bool has_taken = false;
+
     (void)events;
     for (int i = 0; i < ACCEPT_TURN; i++) {
         union address peer = {0};
@@ -178,7 +186,8 @@ static void on_listener_ready(struct http_gate *gate, struct gate_source *source
 
         if (socket_ >= 0) {
             take_connection(gate, listener, socket_, &peer);
-        } else if (gate_would_block() || !can_go_on(gate, errno)) {
+            has_taken = true;
+        } else if (gate_would_block() || !can_go_on(gate, errno, has_taken)) {
             return;
         }
     }
