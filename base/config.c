@@ -244,6 +244,7 @@ void config_destroy(struct config *config)
         return;
     for (size_t at = 0; at < config->callbacks.basic_auth_count; at++)
         wipe_text(config->callbacks.basic_auth[at].password);
+    wipe_text(config->rest.s3.secret_key);
     for (size_t at = 0; at < CONFIG_PLACES; at++)
         config_section_finish(config_places[at].section, (char *)config + config_places[at].offset);
     for (size_t at = 0; at < config->queue_count; at++) {

@@ -91,15 +91,31 @@ struct config_delivery {
     int64_t retry_delay_ms_max; /* 10 to 86,400,000; 3,600,000 */
 };
 
+/* Object storage for uploaded files. */
+struct config_s3 {
+    char *endpoint;             /* origin: "https://s3.example.org"; "" = files stay in the folder */
+    char *region;               /* us-east-1 */
+    char *bucket;               /* "" only without endpoint */
+    char *prefix;               /* of objects' names, without slashes at its ends; xqueue */
+    char *access_key;           /* "" only without endpoint */
+    char *secret_key_file;      /* likewise */
+    char *secret_key;           /* from secret_key_file, or "" */
+    bool path_style;            /* ENDPOINT/BUCKET/..., else BUCKET.HOST/...; true */
+    int64_t url_ms;             /* 1,000 to 604,800,000; 86,400,000: how long a presigned URL is good */
+    int64_t connect_timeout_ms; /* 100 to 60,000; 3,000 */
+    int64_t timeout_ms;         /* 100 to 600,000; 30,000: for one file */
+};
+
 struct config_rest {
     struct config_texts listen; /* HTTP: "127.0.0.1:8040", "[::1]:8040"; default 127.0.0.1:8040 */
     char *core;                 /* where xqueued is: "127.0.0.1:8041", "unix:/path"; default: the first of service.listen */
     char
         *user; /* of users, with role deliver: as whom the courier works; its password must be a file or from the environment */
-    char *public_url;             /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
-    char *media_url;              /* "" = files are served by the adapter; else prefix of file URLs */
-    int64_t file_url_ms;          /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
-    char *files;                  /* folder of uploaded files; default "files" beside the configuration file */
+    char *public_url;    /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
+    char *media_url;     /* "" = files are served by the adapter; else prefix of file URLs */
+    int64_t file_url_ms; /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
+    char *files;         /* folder of uploaded files; default "files" beside the configuration file */
+    struct config_s3 s3;
     int64_t file_keep_ms;         /* 0 (for ever) to 630,720,000,000; default: file_url_ms, or 0 with media_url */
     int64_t threads;              /* 2 to 1,000; 64: requests handled at the same time */
     int64_t connections_max;      /* 16 to 1,000,000; 10,000: of clients at the same time */

@@ -158,6 +158,18 @@ static enum status fill_basic_auth(const struct config_reader *reader, const str
     return status;
 }
 
+static enum status fill_s3(const struct config_reader *reader, const struct config_node *node, struct config_s3 *s3)
+{
+    size_t line = node ? node->line : 1;
+    s3->secret_key = memory_copy_text("");
+    if (s3->endpoint[0] == '\0')
+        return STATUS_OK;
+    if (s3->bucket[0] == '\0' || s3->access_key[0] == '\0' || s3->secret_key_file[0] == '\0')
+        return config_tree_fail(reader->error, reader->name, line,
+                                "rest.s3: needs all of bucket, access_key and secret_key_file");
+    return read_password(reader, line, s3->secret_key_file, &s3->secret_key);
+}
+
 enum status config_fill_passwords(const struct config_reader *reader, const struct config_node *root, struct config *config)
 {
     enum status status = STATUS_OK;
@@ -167,5 +179,9 @@ enum status config_fill_passwords(const struct config_reader *reader, const stru
     if (status != STATUS_OK)
         return status;
     const struct config_node *callbacks = config_tree_find(root, config_section_callbacks.name);
-    return fill_basic_auth(reader, config_tree_find(callbacks, "basic_auth"), &config->callbacks);
+    status = fill_basic_auth(reader, config_tree_find(callbacks, "basic_auth"), &config->callbacks);
+    if (status != STATUS_OK)
+        return status;
+    const struct config_node *rest = config_tree_find(root, config_section_rest.name);
+    return fill_s3(reader, config_tree_find(rest, "s3"), &config->rest.s3);
 }

@@ -62,6 +62,11 @@ enum {
         .name = #field_, .kind = CONFIG_KIND_RECORDS, .offset = offsetof(OWNER, field_), .max = CONFIG_LIST_MAX, \
         .record = (record_), .count_offset = offsetof(OWNER, field_##_count), .meaning = (meaning_)              \
     }
+#define INNER(field_, section_, meaning_)                                                                      \
+    {                                                                                                          \
+        .name = #field_, .kind = CONFIG_KIND_SECTION, .offset = offsetof(OWNER, field_), .record = (section_), \
+        .meaning = (meaning_)                                                                                  \
+    }
 #define SECTION(name_, keys_, meaning_)                                                                        \
     {                                                                                                          \
         .name = (name_), .meaning = (meaning_), .keys = (keys_), .key_count = sizeof(keys_) / sizeof *(keys_), \
@@ -112,6 +117,25 @@ const struct config_section config_section_delivery =
     SECTION("delivery", delivery_keys, "How results are handed to the couriers that carry them to the LMS.");
 #undef OWNER
 
+#define OWNER struct config_s3
+static const struct config_key s3_keys[] = {
+    TEXT(endpoint, 0, URL_BYTES_MAX, "", config_check_origin_or_nothing,
+         "'http[s]://HOST[:PORT]' of the server. Default: files stay in the folder of files."),
+    TEXT(region, 1, 64, "us-east-1", config_check_s3_name, "What the server calls its region."),
+    TEXT(bucket, 0, 63, "", config_check_s3_name, "It must be there. Required with endpoint."),
+    TEXT(prefix, 0, 512, "xqueue", config_check_s3_prefix, "Before the names of all objects: 'PREFIX/QUEUE/KEY'."),
+    TEXT(access_key, 0, 128, "", NULL, "Required with endpoint."),
+    PATH(secret_key_file, 0, "", "The secret key is the first line of this file. Required with endpoint."),
+    TRUTH(path_style, 1, "URLs are ENDPOINT/BUCKET/...; false: BUCKET.HOST/..."),
+    NUMBER(url_ms, SECOND, 7 * DAY, DAY,
+           "How long the presigned URL that graders are given, or sent on to, is good; no longer, by the protocol."),
+    NUMBER(connect_timeout_ms, 100, MINUTE, 3 * SECOND, "To get a connection."),
+    NUMBER(timeout_ms, 100, 10 * MINUTE, 30 * SECOND, "For one file, while the LMS waits."),
+};
+const struct config_section config_section_s3 =
+    SECTION("rest.s3", s3_keys, "Uploaded files in a bucket of an S3-compatible server instead of the folder of files.");
+#undef OWNER
+
 #define OWNER struct config_rest
 static const struct config_key rest_keys[] = {
     TEXTS(
@@ -129,6 +153,7 @@ static const struct config_key rest_keys[] = {
          "URL, or a path such as 'media/' that graders complete themselves. "
          "Default: this program serves them, under signed URLs."),
     NUMBER(file_url_ms, SECOND, 10 * YEAR, YEAR, "How long the URL of a file that this program serves is good."),
+    INNER(s3, &config_section_s3, "Uploaded files in a bucket; see rest.s3."),
     NUMBER(
         file_keep_ms, 0, 20 * YEAR, UNSET,
         "How long files stay in the folder; 0: for ever. Default: as file_url_ms says, or for ever with media_url, whose URLs "
@@ -262,6 +287,8 @@ static void describe_range(FILE *stream, const struct config_key *key)
     case CONFIG_KIND_PATH:
         fprintf(stream, "up to %" PRId64 " bytes", key->max);
         break;
+    case CONFIG_KIND_SECTION:
+        break;
     case CONFIG_KIND_TEXTS:
     case CONFIG_KIND_RECORDS:
         fprintf(stream, "%" PRId64 " to %" PRId64 " entries", key->min, key->max);
@@ -272,9 +299,9 @@ static void describe_range(FILE *stream, const struct config_key *key)
 static void describe_section(FILE *stream, const struct config_section *section)
 {
     static const char *const kind_names[] = {
-        [CONFIG_KIND_NUMBER] = "number", [CONFIG_KIND_TRUTH] = "truth",  [CONFIG_KIND_CHOICE] = "word",
-        [CONFIG_KIND_ROLES] = "words",   [CONFIG_KIND_TEXT] = "text",    [CONFIG_KIND_PATH] = "path",
-        [CONFIG_KIND_TEXTS] = "texts",   [CONFIG_KIND_RECORDS] = "maps",
+        [CONFIG_KIND_NUMBER] = "number", [CONFIG_KIND_TRUTH] = "truth", [CONFIG_KIND_CHOICE] = "word",
+        [CONFIG_KIND_ROLES] = "words",   [CONFIG_KIND_TEXT] = "text",   [CONFIG_KIND_PATH] = "path",
+        [CONFIG_KIND_TEXTS] = "texts",   [CONFIG_KIND_SECTION] = "map", [CONFIG_KIND_RECORDS] = "maps",
     };
     fprintf(stream, "\n## %s\n\n%s\n\n| key | type | default | range | meaning |\n|---|---|---|---|---|\n", section->name,
             section->meaning);
@@ -297,6 +324,7 @@ void config_describe(FILE *stream)
           stream);
     for (size_t at = 0; at < CONFIG_PLACES; at++)
         describe_section(stream, config_places[at].section);
+    describe_section(stream, &config_section_s3);
     describe_section(stream, &config_section_basic_auth);
     describe_section(stream, &config_section_queue);
     describe_section(stream, &config_section_user);

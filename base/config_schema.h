@@ -19,6 +19,7 @@ enum config_kind {
     CONFIG_KIND_TEXT,    /* char * */
     CONFIG_KIND_PATH,    /* char *, made relative to the folder of the file */
     CONFIG_KIND_TEXTS,   /* struct config_texts; one text or a list */
+    CONFIG_KIND_SECTION, /* a struct inside of the section's; a map */
     CONFIG_KIND_RECORDS, /* an array of structs and a size_t count; a list of maps */
 };
 
@@ -31,7 +32,7 @@ struct config_key {
     const char *fallback_text;              /* TEXT, PATH, and TEXTS (one entry); NULL: "" or none */
     const char *const *words;               /* CHOICE, ROLES: ends with NULL */
     const char *(*check)(const char *text); /* TEXT, TEXTS: of config_syntax.h; NULL: any text */
-    const struct config_section *record;    /* RECORDS: the keys of one entry */
+    const struct config_section *record;    /* SECTION: its keys; RECORDS: those of one entry */
     size_t count_offset;                    /* RECORDS: of the count in the section's struct */
     const char *meaning;
 };
@@ -45,7 +46,7 @@ struct config_section {
 };
 
 extern const struct config_section config_section_log, config_section_service, config_section_delivery, config_section_rest,
-    config_section_callbacks, config_section_basic_auth, config_section_queue, config_section_user;
+    config_section_callbacks, config_section_basic_auth, config_section_s3, config_section_queue, config_section_user;
 
 /* The sections of the file that are one struct inside of struct config. */
 struct config_place {

@@ -142,6 +142,24 @@ const char *config_check_origin(const char *text)
     return is_origin(text) ? NULL : "is not an origin 'http[s]://HOST[:PORT]' (nothing behind it, no slash)";
 }
 
+const char *config_check_origin_or_nothing(const char *text)
+{
+    return *text == '\0' ? NULL : config_check_origin(text);
+}
+
+const char *config_check_s3_name(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    return text[strspn(text, letters)] == '\0' ? NULL : "has other characters than letters, digits, '.', '-' and '_'";
+}
+
+const char *config_check_s3_prefix(const char *text)
+{
+    size_t length = strlen(text);
+    bool is_bare = length == 0 || (text[0] != '/' && text[length - 1] != '/');
+    return is_bare ? NULL : "begins or ends with '/'";
+}
+
 const char *config_check_origin_pattern(const char *text)
 {
     const char *host = has_prefix(text, "*.") ? text + 2 : text;

@@ -77,6 +77,9 @@ static void key_finish(const struct config_key *key, void *target)
     case CONFIG_KIND_TEXTS:
         texts_finish(field_of(target, key->offset));
         break;
+    case CONFIG_KIND_SECTION:
+        config_section_finish(key->record, field_of(target, key->offset));
+        break;
     case CONFIG_KIND_RECORDS:
         records_finish(key, target);
         break;
@@ -123,6 +126,8 @@ static void set_number(const struct config_key *key, void *target, int64_t numbe
     }
 }
 
+static void set_defaults(const struct config_reader *reader, const struct config_section *section, void *target);
+
 static void set_default(const struct config_reader *reader, const struct config_key *key, void *target)
 {
     const char *text = key->fallback_text ? key->fallback_text : "";
@@ -142,11 +147,20 @@ static void set_default(const struct config_reader *reader, const struct config_
             texts->count = 1;
         }
         break;
+    case CONFIG_KIND_SECTION:
+        set_defaults(reader, key->record, field_of(target, key->offset));
+        break;
     case CONFIG_KIND_RECORDS:
         break;
     default:
         set_number(key, target, key->fallback);
     }
+}
+
+static void set_defaults(const struct config_reader *reader, const struct config_section *section, void *target)
+{
+    for (size_t at = 0; at < section->key_count; at++)
+        set_default(reader, &section->keys[at], target);
 }
 
 /* The text of a node that may be nothing else (borrowed); NULL: the reader's error says what it is. */
@@ -320,11 +334,19 @@ static enum status read_records(const struct value *value, const struct config_n
     return status;
 }
 
+static enum status read_section(const struct value *value, const struct config_node *node, void *target)
+{
+    const struct config_section *section = value->key->record;
+    void *inner = field_of(target, value->key->offset);
+    config_section_finish(section, inner); // the defaults
+    return config_section_read(value->reader, node, section, section->name, inner);
+}
+
 /* By kind. A path is a text. */
 static enum status (*const readers[])(const struct value *, const struct config_node *, void *) = {
     [CONFIG_KIND_NUMBER] = read_number, [CONFIG_KIND_TRUTH] = read_truth,     [CONFIG_KIND_CHOICE] = read_choice,
     [CONFIG_KIND_ROLES] = read_roles,   [CONFIG_KIND_TEXT] = read_text,       [CONFIG_KIND_PATH] = read_text,
-    [CONFIG_KIND_TEXTS] = read_texts,   [CONFIG_KIND_RECORDS] = read_records,
+    [CONFIG_KIND_TEXTS] = read_texts,   [CONFIG_KIND_RECORDS] = read_records, [CONFIG_KIND_SECTION] = read_section,
 };
 
 static const struct config_key *find_key(const struct config_section *section, struct config_guess *guess)
@@ -340,8 +362,7 @@ static const struct config_key *find_key(const struct config_section *section, s
 enum status config_section_read(const struct config_reader *reader, const struct config_node *node,
                                 const struct config_section *section, const char *where, void *target)
 {
-    for (size_t at = 0; at < section->key_count; at++)
-        set_default(reader, &section->keys[at], target);
+    set_defaults(reader, section, target);
     if (!node || node->kind == CONFIG_NODE_NULL)
         return STATUS_OK;
     if (node->kind != CONFIG_NODE_MAP)

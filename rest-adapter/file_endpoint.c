@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "rest-adapter/byte_range.h"
 
 enum { ETAG_MAX = SECRET_KEY_TEXT_MAX + 2, CONTENT_RANGE_MAX = 80 };
@@ -76,20 +77,32 @@ static void send_file(const struct http_request *request, struct http_reply *rep
     http_reply_header(reply, "ETag", etag);
 }
 
+/* To the bucket, for as long as the presigned URL is good: nobody may remember it. */
+static void send_on(struct http_reply *reply, const char *url)
+{
+    reply->status = 302;
+    http_reply_header(reply, "Location", url);
+    http_reply_header(reply, "Cache-Control", "private, no-store");
+}
+
 void file_serve(struct endpoint *endpoint)
 {
     const struct http_request *request = endpoint->request;
     struct http_reply *reply = endpoint->reply;
-    char key[SECRET_KEY_TEXT_MAX];
+    struct files_found found = {.descriptor = -1};
     enum status status = STATUS_NOT_FOUND;
 
     if (request->method == HTTP_GET || request->method == HTTP_HEAD) {
-        status =
-            files_open_link(endpoint->adapter->files, request->path, request->query, &reply->file, &reply->file_bytes, key);
+        status = files_find(endpoint->adapter->files, request->path, request->query, request->method == HTTP_HEAD, &found);
     }
-    if (status == STATUS_OK) {
-        send_file(request, reply, key);
-        return;
+    if (status != STATUS_OK) {
+        http_reply_page(reply, status == STATUS_NOT_FOUND ? 404 : status == STATUS_DENIED ? 403 : 503);
+    } else if (found.url != NULL) {
+        send_on(reply, found.url);
+    } else {
+        reply->file = found.descriptor;
+        reply->file_bytes = found.bytes;
+        send_file(request, reply, found.key);
     }
-    http_reply_page(reply, status == STATUS_NOT_FOUND ? 404 : status == STATUS_DENIED ? 403 : 503);
+    memory_free(found.url);
 }

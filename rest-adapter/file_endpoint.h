@@ -11,9 +11,9 @@
 #include "rest-adapter/endpoint.h"
 
 /*
- * 200, or 206 and 416 for a Range (byte_range.h) that If-Range does not void; the ETag is the file's key, as files never
- * change. 403 without a good signature, whether there is such a file or not; 404 for other paths and methods, and for what is
- * gone; 503 when it cannot be read.
+ * 302 to a presigned URL for a file in a bucket. Else 200, or 206 and 416 for a Range (byte_range.h) that If-Range does not
+ * void; the ETag is the file's key, as files never change. 403 without a good signature, whether there is such a file or not;
+ * 404 for other paths and methods, and for what is gone; 503 when it cannot be read.
  */
 void file_serve(struct endpoint *endpoint);
 

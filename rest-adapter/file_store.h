@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where uploaded files stay once their form is complete: in a folder (folder_store.h) or elsewhere, behind one narrow
- * interface. Files are named by their place (file_link.h) and never change.
+ * Where uploaded files stay once their form is complete: in a folder (folder_store.h) or a bucket (s3_store.h), behind one
+ * narrow interface. Files are named by their place (file_link.h) and never change.
  *
  * Threading: any thread.
  */
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/text.h"
 
 /* A file that has come in completely: its bytes are on this machine's disk for good, under a name of its own. All borrowed. */
 struct file_part {
@@ -35,9 +36,11 @@ struct file_store_kind {
     void (*remove)(struct file_store *store, const char *place);
     /*
      * Opens a file for reading; the descriptor is the caller's. STATUS_NOT_FOUND; STATUS_UNAVAILABLE: it cannot be read
-     * (logged).
+     * (logged). NULL: its files are not read through us.
      */
     enum status (*open)(struct file_store *store, const char *place, int *out_descriptor, int64_t *out_bytes);
+    /* Appends a URL under which a file, if it is there, can be had elsewhere for a while. method: "GET", "HEAD". Or NULL. */
+    void (*append_url)(struct file_store *store, const char *place, const char *method, struct text *out);
     void (*close)(struct file_store *store);
 };
 

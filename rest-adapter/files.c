@@ -14,7 +14,9 @@
 #include "base/secret.h"
 #include "rest-adapter/file_sweep.h"
 #include "rest-adapter/folder_store.h"
+#include "rest-adapter/http_message.h"
 #include "rest-adapter/link_secret.h"
+#include "rest-adapter/s3_store.h"
 
 #define INCOMING ".incoming"
 
@@ -25,10 +27,12 @@ enum {
 
 struct files {
     const struct config_rest *config;
-    int folder;                   /* descriptor */
-    int incoming;                 /* likewise */
-    struct file_store *store;     /* owned */
-    struct file_sweeper *sweeper; /* owned */
+    int folder;                      /* descriptor */
+    int incoming;                    /* likewise */
+    struct file_store *folder_store; /* owned */
+    struct file_store *bucket;       /* owned; or NULL */
+    struct file_store *store;        /* one of them: where new files go */
+    struct file_sweeper *sweeper;    /* owned */
     struct file_link_secret secret;
     struct log_once failing;
 };
@@ -76,7 +80,8 @@ static enum status start_sweeper(struct files *files, struct error *error)
     return status == STATUS_OK ? STATUS_OK : error_set(error, status, NULL, "no thread to sweep the folder of files");
 }
 
-enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error)
+enum status files_open(const struct config_rest *config, const struct config_callbacks *callbacks, struct files **out_files,
+                       struct error *error)
 {
     struct files *files = MEMORY_NEW(struct files);
     enum status status = STATUS_OK;
@@ -88,6 +93,12 @@ enum status files_open(const struct config_rest *config, struct files **out_file
     } else {
         status = link_secret_load(files->folder, files->incoming, &files->secret, error);
     }
+    files->folder_store = folder_store_create(files->folder, is_for_group(files));
+    files->store = files->folder_store;
+    if (status == STATUS_OK && config->s3.endpoint != NULL && config->s3.endpoint[0] != '\0') {
+        status = s3_store_create(&config->s3, callbacks, &files->bucket, error);
+        files->store = files->bucket;
+    }
     if (status == STATUS_OK) {
         status = start_sweeper(files, error);
     }
@@ -95,7 +106,6 @@ enum status files_open(const struct config_rest *config, struct files **out_file
         files_close(files);
         return status;
     }
-    files->store = folder_store_create(files->folder, is_for_group(files));
     *out_files = files;
     return STATUS_OK;
 }
@@ -106,8 +116,11 @@ void files_close(struct files *files)
         return;
     }
     file_sweeper_stop(files->sweeper);
-    if (files->store != NULL) {
-        files->store->kind->close(files->store);
+    if (files->bucket != NULL) {
+        files->bucket->kind->close(files->bucket);
+    }
+    if (files->folder_store != NULL) {
+        files->folder_store->kind->close(files->folder_store);
     }
     if (files->incoming >= 0) {
         close(files->incoming);
@@ -314,17 +327,58 @@ void files_append_url(const struct files_receiver *receiver, const char *key, in
     file_place_append_quoted(out, place);
 }
 
-enum status files_open_link(struct files *files, const char *path, const char *query, int *out_descriptor, int64_t *out_bytes,
-                            char out_key[SECRET_KEY_TEXT_MAX])
+void files_append_direct_url(struct files *files, struct span url, struct text *out)
 {
+    char *copy = NULL;
+    char *path = NULL;
+    char *query = NULL;
     char place[FILE_PLACE_MAX];
+    enum status status = STATUS_NOT_FOUND;
+
+    if (files->bucket != NULL && url.length > 0 && memchr(url.bytes, '\0', url.length) == NULL) {
+        copy = memory_allocate(url.length + 1);
+        memcpy(copy, url.bytes, url.length);
+        copy[url.length] = '\0';
+        path = strstr(copy, FILE_LINK_PATH);
+    }
+    query = path != NULL ? strchr(path, '?') : NULL;
+    if (query != NULL) {
+        *query++ = '\0';
+        (void)http_path_decode(path, path);
+        status = file_link_check(&files->secret, path, query, clock_wall_ms() / 1000, place);
+    }
+    // a file from before there was a bucket is in the folder
+    if (status == STATUS_OK && faccessat(files->folder, place, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+        files->bucket->kind->append_url(files->bucket, place, "GET", out);
+    } else {
+        text_append(out, url.bytes, url.length);
+    }
+    memory_free(copy);
+}
+
+enum status files_find(struct files *files, const char *path, const char *query, bool is_head, struct files_found *out_found)
+{
+    struct files_found found = {.descriptor = -1};
+    char place[FILE_PLACE_MAX];
+    struct text url;
     enum status status = file_link_check(&files->secret, path, query, clock_wall_ms() / 1000, place);
 
-    if (status == STATUS_OK) {
-        status = files->store->kind->open(files->store, place, out_descriptor, out_bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = files->folder_store->kind->open(files->folder_store, place, &found.descriptor, &found.bytes);
+    if (status == STATUS_NOT_FOUND && files->bucket != NULL) {
+        text_init(&url, FILES_URL_BYTES_MAX);
+        files->bucket->kind->append_url(files->bucket, place, is_head ? "HEAD" : "GET", &url);
+        status = text_status(&url) == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
+        found.url = text_take(&url, NULL);
+        text_finish(&url);
     }
     if (status == STATUS_OK) {
-        (void)snprintf(out_key, SECRET_KEY_TEXT_MAX, "%s", file_place_key(place));
+        (void)snprintf(found.key, sizeof(found.key), "%s", file_place_key(place));
+        *out_found = found;
+    } else {
+        memory_free(found.url);
     }
     return status;
 }

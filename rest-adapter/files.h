@@ -30,10 +30,11 @@ struct files;
 
 /*
  * Makes the folder if need be, tries whether it can be written, reads the secret of links, or makes it, and starts to sweep
- * (file_sweep.h). config: borrowed for the life of the files. STATUS_UNAVAILABLE, STATUS_INVALID, STATUS_NO_MEMORY: it cannot;
- * text in error.
+ * (file_sweep.h). config: borrowed for the life of the files, like callbacks, of which TLS settings count with config.s3 (else
+ * NULL is fine). STATUS_UNAVAILABLE, STATUS_INVALID, STATUS_NO_MEMORY: it cannot; text in error.
  */
-enum status files_open(const struct config_rest *config, struct files **out_files, struct error *error) STATUS_CHECKED;
+enum status files_open(const struct config_rest *config, const struct config_callbacks *callbacks, struct files **out_files,
+                       struct error *error) STATUS_CHECKED;
 
 void files_close(struct files *files); /* NULL is fine */
 
@@ -69,11 +70,25 @@ void files_remove(struct files_receiver *receiver, struct form *form);
 void files_append_url(const struct files_receiver *receiver, const char *key, int port, struct text *out);
 
 /*
- * Opens the file that a link names. path: decoded once; query: as sent, or NULL. out_key: for the ETag. The descriptor is the
- * caller's. STATUS_NOT_FOUND: no link's path, or no such file; STATUS_DENIED: not signed by us, or over; STATUS_UNAVAILABLE:
- * it cannot be read (logged).
+ * Appends the URL that a grader is given for one that the core keeps: with a bucket, and a good link of ours to a file in it, a
+ * presigned one that spares the way over this adapter; else url itself.
  */
-enum status files_open_link(struct files *files, const char *path, const char *query, int *out_descriptor, int64_t *out_bytes,
-                            char out_key[SECRET_KEY_TEXT_MAX]) STATUS_CHECKED;
+void files_append_direct_url(struct files *files, struct span url, struct text *out);
+
+/* Where the file of a link is. */
+struct files_found {
+    int descriptor; /* the caller's; -1: at url */
+    int64_t bytes;
+    char key[SECRET_KEY_TEXT_MAX]; /* for the ETag */
+    char *url;                     /* presigned; the caller's, memory_free; or NULL */
+};
+
+/*
+ * Finds the file that a link names. path: decoded once; query: as sent, or NULL. is_head: no more than its headers are wanted.
+ * STATUS_NOT_FOUND: no link's path, or no such file (in a bucket that is found out there); STATUS_DENIED: not signed by us, or
+ * over; STATUS_UNAVAILABLE: it cannot be read (logged).
+ */
+enum status files_find(struct files *files, const char *path, const char *query, bool is_head,
+                       struct files_found *out_found) STATUS_CHECKED;
 
 #endif

@@ -11,7 +11,10 @@
 #include "xqueue/v1/graders.pb-c.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
-enum { QUEUE_NAMES_BYTES_MAX = LEGACY_NAME_BYTES_MAX };
+enum {
+    QUEUE_NAMES_BYTES_MAX = LEGACY_NAME_BYTES_MAX,
+    DIRECT_URL_BYTES_MAX = 4 * FILES_URL_BYTES_MAX, /* whatever the core keeps as a URL, or a presigned one */
+};
 
 static const struct rpc_client_method get_queue_method = {"/xqueue.v1.Submissions/GetQueue",
                                                           &xqueue__v1__get_queue_response__descriptor};
@@ -96,13 +99,21 @@ static void say_submission(struct endpoint *endpoint, const Xqueue__V1__Grant *g
                                        .file_count = submission->n_files};
     struct legacy_file *files = memory_allocate_array(submission->n_files, sizeof(*files));
 
+    struct text *urls = memory_allocate_array(submission->n_files, sizeof(*urls));
+
     for (size_t i = 0; i < submission->n_files; i++) {
+        text_init(&urls[i], DIRECT_URL_BYTES_MAX);
+        files_append_direct_url(endpoint->adapter->files, span_of(submission->files[i]->url), &urls[i]);
         files[i].field = span_of(submission->files[i]->name);
-        files[i].url = span_of(submission->files[i]->url);
+        files[i].url = (struct span){urls[i].bytes, urls[i].length};
     }
     legacy.files = files;
     http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
     legacy_reply_submission(&endpoint->reply->body, &legacy);
+    for (size_t i = 0; i < submission->n_files; i++) {
+        text_finish(&urls[i]);
+    }
+    memory_free(urls);
     memory_free(files);
 }
 

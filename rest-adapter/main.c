@@ -90,7 +90,7 @@ static enum status program_start(struct program *program, struct error *error)
     program->adapter.config = config;
     warn_of_open_listeners(&config->rest);
     warn_of_push_queues(config);
-    enum status status = files_open(&config->rest, &program->adapter.files, error);
+    enum status status = files_open(&config->rest, &config->callbacks, &program->adapter.files, error);
     if (status == STATUS_OK) {
         status = core_client_create(config, &program->adapter.core, error);
     }

@@ -70,7 +70,7 @@ void rest_rig_start(struct rest_rig *rig)
     (void)snprintf(core_address, sizeof(core_address), "127.0.0.1:%d", scripted_core_port(rig->core));
     rig->adapter.config = &rig->config;
     require(core_client_create(&rig->config, &rig->adapter.core, &error), &error);
-    require(files_open(&rig->config.rest, &rig->adapter.files, &error), &error);
+    require(files_open(&rig->config.rest, &rig->config.callbacks, &rig->adapter.files, &error), &error);
     options.listen = &rig->config.rest.listen;
     options.threads = rig->config.rest.threads;
     options.connections_max = rig->config.rest.connections_max;

@@ -19,7 +19,7 @@
 
 /* A fresh folder for each test, removed with the files that the tests may write. */
 static char folder[64];
-static const char *const file_names[] = {"xqueue.yml", "lms", "courier", "empty", "long", "basic"};
+static const char *const file_names[] = {"xqueue.yml", "lms", "courier", "empty", "long", "basic", "s3"};
 
 static const char *path_of(const char *name)
 {
@@ -195,6 +195,37 @@ static void files_stay_as_long_as_their_urls_unless_said_otherwise(void **state)
     }
     refuse(QUEUE "rest: {file_keep_ms: -1}\n", "rest.file_keep_ms: must be a number from 0 to");
     refuse(QUEUE "rest: {file_url_ms: 999}\n", "rest.file_url_ms: must be a number from 1000 to");
+}
+
+static void object_storage_needs_all_that_it_is_reached_with(void **state)
+{
+    (void)state;
+    write_text("s3", "a secret\n");
+
+    struct config *config = accept(QUEUE);
+    assert_string_equal(config->rest.s3.endpoint, "");
+    assert_string_equal(config->rest.s3.secret_key, "");
+    config_destroy(config);
+    config = accept(
+        QUEUE "rest:\n  s3: {endpoint: 'https://a:1', bucket: b, access_key: 'k:l', secret_key_file: s3, url_ms: 604800000}\n");
+    assert_string_equal(config->rest.s3.endpoint, "https://a:1");
+    assert_string_equal(config->rest.s3.region, "us-east-1");
+    assert_string_equal(config->rest.s3.prefix, "xqueue");
+    assert_string_equal(config->rest.s3.secret_key, "a secret");
+    assert_true(config->rest.s3.path_style);
+    assert_int_equal(config->rest.s3.url_ms, 604800000);
+    assert_int_equal(config->rest.s3.timeout_ms, 30000);
+    config_destroy(config);
+
+    refuse(QUEUE "rest:\n  s3: {endpoint: 'https://a'}\n", "t.yml:3: rest.s3: needs all of");
+    refuse(QUEUE "rest:\n  s3: {endpoint: 'https://a', bucket: b, access_key: k, secret_key_file: none}\n",
+           "t.yml:3: password_file");
+    refuse(QUEUE "rest:\n  s3:\n    endpoint: 'https://a/b'\n", "t.yml:4: rest.s3.endpoint: 'https://a/b' is not an origin");
+    refuse(QUEUE "rest:\n  s3: {bucket: a/b}\n", "rest.s3.bucket: 'a/b' has other characters");
+    refuse(QUEUE "rest:\n  s3: {prefix: /x}\n", "rest.s3.prefix: '/x' begins or ends");
+    refuse(QUEUE "rest:\n  s3: {url_ms: 604800001}\n", "rest.s3.url_ms: must be a number from 1000 to 604800000");
+    refuse(QUEUE "rest:\n  s3: {secret_key: x}\n", "rest.s3: unknown key 'secret_key'");
+    refuse(QUEUE "rest:\n  s3: [x]\n", "rest.s3: must be a map");
 }
 
 static void what_is_not_plain_yaml_is_refused_with_its_line(void **state)
@@ -601,6 +632,7 @@ int main(void)
         IN_FOLDER(a_file_with_one_queue_has_all_defaults),
         IN_FOLDER(every_kind_of_value_is_read),
         IN_FOLDER(files_stay_as_long_as_their_urls_unless_said_otherwise),
+        IN_FOLDER(object_storage_needs_all_that_it_is_reached_with),
         IN_FOLDER(what_is_not_plain_yaml_is_refused_with_its_line),
         IN_FOLDER(unknown_keys_are_refused_with_the_nearest_one),
         IN_FOLDER(values_of_the_wrong_form_are_refused),

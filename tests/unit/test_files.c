@@ -37,7 +37,7 @@ static int start(void **state)
     (void)state;
     log_configure("test", LOG_ERROR, LOG_LOGFMT);
     (void)snprintf(folder, sizeof(folder), "/tmp/xqueue-files-XXXXXX");
-    if (mkdtemp(folder) == NULL || files_open(&config, &files, &error) != STATUS_OK) {
+    if (mkdtemp(folder) == NULL || files_open(&config, NULL, &files, &error) != STATUS_OK) {
         return -1;
     }
     sink = files_receiver_init(&receiver, files);
@@ -102,10 +102,8 @@ static void keep(const char *queue)
 static enum status open_url(const char *key, char out[64])
 {
     const char *prefix = config.public_url;
-    char opened_key[SECRET_KEY_TEXT_MAX] = "";
     char path[FILES_URL_BYTES_MAX];
-    int descriptor = -1;
-    int64_t bytes = 0;
+    struct files_found found;
     struct text url;
 
     text_init(&url, FILES_URL_BYTES_MAX);
@@ -114,13 +112,14 @@ static enum status open_url(const char *key, char out[64])
     char *query = strchr(url.bytes, '?');
     *query++ = '\0';
     (void)http_path_decode(url.bytes + strlen(prefix), path);
-    enum status status = files_open_link(files, path, query, &descriptor, &bytes, opened_key);
+    enum status status = files_find(files, path, query, false, &found);
     if (status == STATUS_OK) {
-        assert_true(bytes < 64);
-        assert_int_equal(read(descriptor, out, 64), bytes);
-        out[bytes] = '\0';
-        close(descriptor);
-        assert_string_equal(opened_key, key);
+        assert_true(found.bytes < 64);
+        assert_int_equal(read(found.descriptor, out, 64), found.bytes);
+        out[found.bytes] = '\0';
+        close(found.descriptor);
+        assert_string_equal(found.key, key);
+        assert_null(found.url);
     }
     text_finish(&url);
     return status;
@@ -300,12 +299,12 @@ static void adapters_on_one_folder_share_the_secret_and_a_new_one_ends_links(voi
     (void)state;
     assert_int_equal(receive(PART("a", "one") "--XX--"), STATUS_OK);
     keep("q");
-    assert_int_equal(files_open(&config, &files, &error), STATUS_OK);
+    assert_int_equal(files_open(&config, NULL, &files, &error), STATUS_OK);
     assert_int_equal(open_url(stored(0), bytes), STATUS_OK); // signed by the first one, checked by the second
     files_close(files);
 
     assert_int_equal(unlink(path_in_folder(".key")), 0);
-    assert_int_equal(files_open(&config, &files, &error), STATUS_OK);
+    assert_int_equal(files_open(&config, NULL, &files, &error), STATUS_OK);
     assert_int_equal(open_url(stored(0), bytes), STATUS_DENIED);
     files_close(files);
     files = first;
@@ -323,7 +322,7 @@ static void a_damaged_secret_is_a_clear_error(void **state)
         assert_non_null(file);
         assert_true(fputs(contents[i], file) >= 0);
         assert_int_equal(fclose(file), 0);
-        assert_int_equal(files_open(&config, &none, &error), STATUS_INVALID);
+        assert_int_equal(files_open(&config, NULL, &none, &error), STATUS_INVALID);
         assert_non_null(strstr(error.text, ".key"));
         assert_null(none);
     }
@@ -337,10 +336,10 @@ static void a_folder_that_cannot_be_made_is_a_clear_error(void **state)
 
     (void)state;
     other.files = (char *)"/dev/null/files";
-    assert_int_equal(files_open(&other, &none, &error), STATUS_UNAVAILABLE);
+    assert_int_equal(files_open(&other, NULL, &none, &error), STATUS_UNAVAILABLE);
     assert_non_null(strstr(error.text, "/dev/null/files"));
     other.files = (char *)"/dev/null";
-    assert_int_equal(files_open(&other, &none, &error), STATUS_UNAVAILABLE);
+    assert_int_equal(files_open(&other, NULL, &none, &error), STATUS_UNAVAILABLE);
     assert_null(none);
 }
 
