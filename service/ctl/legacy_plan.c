@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "service/ctl/legacy_settings.h"
 
 #define S3_REGION "us-east-1"
@@ -51,8 +52,8 @@ const char *legacy_plan_text_fault(const struct config_section *section, const c
 {
     const struct config_key *key = legacy_plan_key(section, name);
     assert(key);
-    if (strlen(text) > (size_t)key->max)
-        return "is too long";
+    if (!text_is_name(text, (size_t)key->max))
+        return "is too long or has control characters";
     return key->check ? key->check(text) : NULL;
 }
 

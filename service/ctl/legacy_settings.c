@@ -71,10 +71,10 @@ static void take_text(struct legacy_plan *plan, const struct setting *setting, s
     struct legacy_text *text = (struct legacy_text *)(void *)((char *)plan + setting->offset);
     if (node->kind == CONFIG_NODE_NULL || (node->kind == CONFIG_NODE_TEXT && node->text[0] == '\0'))
         return;
-    if (node->kind == CONFIG_NODE_TEXT && strlen(node->text) < PATH_BYTES_MAX)
+    if (node->kind == CONFIG_NODE_TEXT && text_is_name(node->text, PATH_BYTES_MAX))
         legacy_text_set(text, origin, node->text);
     else
-        legacy_plan_note(plan, origin, node->key, "is not a text");
+        legacy_plan_note(plan, origin, node->key, "is not a text, too long, or has control characters");
 }
 
 /* ---- settings with a form of their own ---- */
@@ -193,7 +193,7 @@ static void take_basic(struct legacy_plan *plan, const struct setting *setting, 
     bool is_pair = node->kind == CONFIG_NODE_LIST && node->count == 2 && node->items[0].kind == CONFIG_NODE_TEXT &&
                    node->items[1].kind == CONFIG_NODE_TEXT;
     if (!is_pair || node->items[0].text[0] == '\0' || strchr(node->items[0].text, ':') || password_fault(&node->items[1]) ||
-        strlen(node->items[0].text) > USER_NAME_BYTES_MAX) {
+        !text_is_name(node->items[0].text, USER_NAME_BYTES_MAX)) {
         legacy_plan_note(plan, origin, node->key, "is not a list of a user (without ':') and a password of one line");
         return;
     }
