@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -231,6 +233,74 @@ bool secret_password_matches(const char *password, const char *hash)
     derive(password, &parts, derived);
     bool matches = text_equal_secret(derived, strlen(derived), parts.derived, strlen(parts.derived));
     memory_wipe(derived, sizeof derived);
+    return matches;
+}
+
+/* ---- what a check costs ---- */
+
+enum { MEASURED_ROUNDS = 4000, MEASUREMENTS = 5 };
+
+/* How long MEASURED_ROUNDS take, in nanoseconds of this thread: the best of some, so that others do not disturb. */
+static int64_t measure(const struct algorithm *algorithm)
+{
+    int64_t best_ns = INT64_MAX;
+    for (int i = 0; i < MEASUREMENTS; i++) {
+        struct timespec from;
+        struct timespec to;
+        struct parts parts = {.algorithm = algorithm, .rounds = MEASURED_ROUNDS, .salt = "measure", .salt_length = 7};
+        char derived[DERIVED_TEXT_MAX];
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        derive("measure", &parts, derived);
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        int64_t ns = (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + (to.tv_nsec - from.tv_nsec);
+        best_ns = ns < best_ns ? ns : best_ns;
+    }
+    return best_ns > 0 ? best_ns : 1;
+}
+
+enum { ALGORITHMS = sizeof algorithms / sizeof *algorithms };
+static pthread_once_t measured = PTHREAD_ONCE_INIT;
+static int64_t measured_ns[ALGORITHMS]; /* guarded by measured */
+
+static void measure_all(void)
+{
+    for (size_t at = 0; at < ALGORITHMS; at++)
+        measured_ns[at] = measure(&algorithms[at]);
+}
+
+static int64_t cost_of(const struct parts *parts)
+{
+    if (parts->algorithm == &algorithms[0])
+        return parts->rounds;
+    (void)pthread_once(&measured, measure_all);
+    return parts->rounds * measured_ns[parts->algorithm - algorithms] / measured_ns[0] + 1;
+}
+
+int64_t secret_hash_cost(const char *hash)
+{
+    struct parts parts;
+    return parse_hash(hash, &parts) ? cost_of(&parts) : 0;
+}
+
+static void spend(const char *password, int64_t cost)
+{
+    struct parts parts = {.algorithm = &algorithms[0], .rounds = (int)cost, .salt = "spent", .salt_length = 5};
+    char derived[DERIVED_TEXT_MAX];
+    if (cost <= 0)
+        return;
+    derive(password, &parts, derived);
+    memory_wipe(derived, sizeof derived);
+}
+
+bool secret_password_matches_at_cost(const char *password, const char *hash, int64_t cost)
+{
+    assert(cost >= 0 && cost <= 2 * (int64_t)SECRET_ROUNDS_MAX);
+    struct parts parts;
+    if (is_too_long(password))
+        return false;
+    bool has_hash = hash && parse_hash(hash, &parts);
+    bool matches = has_hash && secret_password_matches(password, hash);
+    spend(password, has_hash ? cost - cost_of(&parts) : cost);
     return matches;
 }
 

@@ -60,6 +60,19 @@ enum status secret_password_hash(const char *password, int rounds, char out[SECR
 bool secret_password_matches(const char *password, const char *hash);
 
 /*
+ * What a check against hash costs, in rounds of pbkdf2_sha256: its rounds, or what as many rounds of another algorithm take on
+ * this machine (measured once, some 20 ms). 0: hash is not valid.
+ */
+int64_t secret_hash_cost(const char *hash);
+
+/*
+ * secret_password_matches that takes the time of cost rounds of pbkdf2_sha256, or of the hash's own when that is more: so that
+ * the time does not tell whose hash it was, nor whether there is one. hash NULL: none, false. cost: 0 to
+ * SECRET_ROUNDS_MAX * 2.
+ */
+bool secret_password_matches_at_cost(const char *password, const char *hash, int64_t cost);
+
+/*
  * A digest of a password that is slow to guess from (PBKDF2-SHA256, SECRET_STRETCH_ROUNDS, about 30 ms): to notice that a
  * password changed, not to log in with. Same input, same output.
  */

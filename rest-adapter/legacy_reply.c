@@ -33,6 +33,7 @@ static const struct {
     [LEGACY_KEY_INCORRECT] = {1, "Incorrect key for submission"},
     [LEGACY_RESULT_ACCEPTED] = {0, ""},
     [LEGACY_RESULT_EXISTS] = {1, "Another result was already handed in for this submission"},
+    [LEGACY_LOGIN_SLOWED] = {1, "Too many failed logins. Please try again later."},
     [LEGACY_UNAVAILABLE] = {1, "The queue is temporarily unavailable. Please try again."},
     [LEGACY_INTERNAL] = {1, "The queue failed to handle this request"},
 };
@@ -262,6 +263,7 @@ static const struct failure_row {
     {STATUS_FULL, "FORM_TOO_MANY_FIELDS", 413, SAY_ERROR},
     {STATUS_FULL, "FORM_TOO_MANY_FILES", 413, SAY_ERROR},
     {STATUS_FULL, "FILE_TOO_LARGE", 413, SAY_ERROR},
+    {STATUS_FULL, "LOGIN_SLOWED", 429, LEGACY_LOGIN_SLOWED},
     {STATUS_FULL, NULL, 503, LEGACY_UNAVAILABLE},
     {STATUS_UNAVAILABLE, NULL, 503, LEGACY_UNAVAILABLE},
     {STATUS_TIMEOUT, NULL, 503, LEGACY_UNAVAILABLE},
@@ -295,7 +297,7 @@ struct legacy_failure legacy_reply_failure(struct text *out, enum status status,
         legacy_reply_say(out, (enum legacy_text)row->say, queue);
 
     struct legacy_failure failure = {.http_status = row->http_status};
-    if (row->http_status == 503)
+    if (row->http_status == 503 || row->http_status == 429)
         failure.retry_after_s =
             error->retry_after_ms > 0 ? (error->retry_after_ms - 1) / 1000 + 1 : LEGACY_RETRY_AFTER_DEFAULT_S;
     return failure;

@@ -44,6 +44,7 @@ enum legacy_text {
     LEGACY_KEY_INCORRECT,
     LEGACY_RESULT_ACCEPTED, /* put_result/: return code 0, empty content */
     LEGACY_RESULT_EXISTS,   /* ours: another result was handed in with the same key */
+    LEGACY_LOGIN_SLOWED,    /* ours: too many failed logins */
     LEGACY_UNAVAILABLE,     /* ours: the core is away or busy */
     LEGACY_INTERNAL,        /* ours: a failure of the core */
     LEGACY_TEXT_COUNT
@@ -110,6 +111,8 @@ struct legacy_failure {
  * LMS takes any other status for a failed submission, which it is, and shows it as temporary; the poller logs it and asks again
  * later, and gives a result up no sooner than it does for a return code 1; and proxies and monitors see an outage that 200
  * would hide.
+ * - A login that is slowed is HTTP 429 with Retry-After, and return code 1. The LMS and the poller take it for a failed login,
+ * as they would a 200 with return code 1; whoever watches the traffic, and a client that knows Retry-After, sees what it is.
  * - A form over a limit is 413, a malformed one 400; the original crashes with 500 there.
  * - STALE with LEASE_SUPERSEDED is success: the student handed in again, the grader did its duty, and the original says 0 too.
  */

@@ -16,7 +16,7 @@ struct user {
     const struct config_user *configured; /* borrowed; NULL: of the store */
     int64_t created_at_ms;
     char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the configuration has the password itself */
-    int rounds;                               /* that checking the hash costs */
+    int64_t cost;                             /* of checking the hash, as secret_hash_cost */
     uint8_t credential[SECRET_DIGEST_BYTES];
     uint64_t era;         /* another one whenever all his sessions ended: streams of before are over */
     struct list sessions; /* of struct open_session */
@@ -38,24 +38,11 @@ struct access {
     pthread_mutex_t mutex;
     struct map users;    /* by name */
     uint64_t eras;       /* so far, of all users */
-    int rounds;          /* what any check of a password costs: as the most expensive one */
+    int64_t cost;        /* of any check of a password: that of the most expensive one */
     struct map sessions; /* by token digest; in the order of their opening, so those that ran out stand first */
 };
 
 /* ---- users ---- */
-
-static int hash_rounds(const char *hash)
-{
-    const char *rounds = strchr(hash, '$');
-    char digits[16] = "";
-    int64_t number = 0;
-    size_t length = rounds ? strcspn(rounds + 1, "$") : 0;
-    if (length == 0 || length >= sizeof digits) {
-        return 0;
-    }
-    memcpy(digits, rounds + 1, length);
-    return text_to_int64(digits, 1, SECRET_ROUNDS_MAX, &number) == STATUS_OK ? (int)number : 0;
-}
 
 void access_digest_hash(const char *password_hash, uint8_t out_credential[SECRET_DIGEST_BYTES])
 {
@@ -82,17 +69,17 @@ static struct user *access_add_user(struct access *access, const char *name)
 static void access_set_hash(struct user *user, const char *password_hash)
 {
     text_copy(user->password_hash, sizeof user->password_hash, password_hash);
-    user->rounds = hash_rounds(password_hash);
+    user->cost = secret_hash_cost(password_hash);
     access_digest_hash(password_hash, user->credential);
 }
 
 /* After any change of users or hashes. */
-static void access_update_rounds(struct access *access)
+static void access_update_cost(struct access *access)
 {
-    access->rounds = ACCESS_PLAIN_ROUNDS;
+    access->cost = ACCESS_PLAIN_ROUNDS;
     for (struct map_node *node = map_first(&access->users); node; node = map_next(&access->users, node)) {
         const struct user *user = MAP_OWNER(node, struct user, by_name);
-        access->rounds = user->rounds > access->rounds ? user->rounds : access->rounds;
+        access->cost = user->cost > access->cost ? user->cost : access->cost;
     }
 }
 
@@ -119,7 +106,7 @@ struct access *access_create(const struct config *config, struct clock *clock, c
     for (size_t i = 0; i < config->user_count; i++) {
         access_add_configured(access, &config->users[i], store_identity);
     }
-    access_update_rounds(access);
+    access_update_cost(access);
     return access;
 }
 
@@ -195,7 +182,7 @@ void access_put_user(struct access *access, const struct store_user *stored, boo
 {
     pthread_mutex_lock(&access->mutex);
     access_put_unlocked(access, stored, keep_sessions);
-    access_update_rounds(access);
+    access_update_cost(access);
     pthread_mutex_unlock(&access->mutex);
 }
 
@@ -205,7 +192,7 @@ void access_remove_user(struct access *access, const char *name)
     struct user *user = access_find_user(access, name);
     if (user && !user->configured) {
         access_forget_user(access, user);
-        access_update_rounds(access);
+        access_update_cost(access);
     }
     pthread_mutex_unlock(&access->mutex);
 }
@@ -332,7 +319,7 @@ enum status access_load(struct access *access, struct store *store)
     if (status == STATUS_OK) {
         status = store_visit_users(store, access_load_user, access);
     }
-    access_update_rounds(access);
+    access_update_cost(access);
     if (status == STATUS_OK) {
         status = access_load_sessions(store, &sieve);
     }
@@ -415,34 +402,24 @@ bool access_goes_on(struct access *access, const struct identity *identity, unsi
     return goes_on;
 }
 
-/* The same time for everybody, whether he exists or not: what his own hash does not cost is spent in vain. */
-static void access_spend(const char *password, int rounds)
-{
-    char in_vain[SECRET_HASH_TEXT_MAX];
-    if (rounds > 0 && secret_password_hash(password, rounds, in_vain) == STATUS_OK) {
-        memory_wipe(in_vain, sizeof in_vain);
-    }
-}
-
 bool access_password_matches(struct access *access, const char *name, const char *password,
                              uint8_t out_credential[SECRET_DIGEST_BYTES])
 {
-    struct user user = {.rounds = 0};
+    struct user user = {.cost = 0};
     pthread_mutex_lock(&access->mutex);
-    int rounds = access->rounds;
+    int64_t cost = access->cost;
     const struct user *found = access_find_user(access, name);
     if (found) {
         user = *found; /* may change while the time passes */
     }
     pthread_mutex_unlock(&access->mutex);
-    bool matches = false;
-    if (user.password_hash[0] != '\0') {
-        matches = secret_password_matches(password, user.password_hash);
-    } else if (user.configured) {
+    /* The same time for everybody, whether he exists or not: what his own hash does not cost is spent in vain. */
+    const char *hash = user.password_hash[0] != '\0' ? user.password_hash : NULL;
+    bool matches = secret_password_matches_at_cost(password, hash, cost);
+    if (!hash && user.configured) {
         const char *right = user.configured->password;
         matches = text_equal_secret(right, strlen(right), password, strlen(password));
     }
-    access_spend(password, rounds - user.rounds);
     if (matches) {
         memcpy(out_credential, user.credential, SECRET_DIGEST_BYTES);
     }

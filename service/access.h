@@ -18,7 +18,7 @@
 enum {
     ACCESS_SESSIONS_MAX = 100000,
     ACCESS_STORED_USERS_MAX = 10000, /* whoever stores users keeps to it */
-    ACCESS_PLAIN_ROUNDS = 10000,     /* what a wrong password costs when no user has a hash */
+    ACCESS_PLAIN_ROUNDS = 10000,     /* what a password check costs when no user has a hash */
 };
 
 struct access;
@@ -54,9 +54,9 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
 bool access_goes_on(struct access *access, const struct identity *identity, unsigned roles);
 
 /*
- * Is this the user's password? Slow on purpose, and equally slow for every user, also for one who does not exist: as many
- * rounds as the most expensive hash has. Not on an engine or loop thread. out_credential: when true, names the password or hash
- * that matched.
+ * Is this the user's password? Slow on purpose, and equally slow for every user, whatever the form of his hash, also for one
+ * who does not exist: as the most expensive hash. Not on an engine or loop thread. out_credential: when true, names the
+ * password or hash that matched.
  */
 bool access_password_matches(struct access *access, const char *user, const char *password,
                              uint8_t out_credential[SECRET_DIGEST_BYTES]);

@@ -53,6 +53,8 @@ static enum status server_start_threads(struct server *server, struct error *err
         .context = server->options.context,
     };
     server->service.engine = engine_create(&options);
+    server->service.guard = login_guard_create(server->options.clock);
+    secret_random(server->service.login_key, sizeof server->service.login_key);
     server->service.passwords = password_checker_create(server->service.access);
     server->loop = rpc_loop_create("rpc");
     if (!server->service.engine || !server->service.passwords || !server->loop) {
@@ -165,6 +167,7 @@ void server_destroy(struct server *server)
     rpc_loop_destroy(server->loop);
     memory_free(server->methods);
     health_destroy(server->service.health);
+    login_guard_destroy(server->service.guard);
     access_destroy(server->service.access);
     queues_destroy(server->queues);
     store_close(server->store);

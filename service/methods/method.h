@@ -10,6 +10,7 @@
 #include "base/rpc/rpc_server_call.h"
 #include "service/access.h"
 #include "service/engine.h"
+#include "service/login_guard.h"
 #include "service/password_checker.h"
 #include "service/queue.h"
 
@@ -21,7 +22,9 @@ struct service {
     struct clock *clock;
     struct engine *engine;
     struct access *access;
+    struct login_guard *guard;
     struct password_checker *passwords;
+    uint8_t login_key[SECRET_DIGEST_BYTES]; /* random; for digests of guesses */
     struct health *health;
     size_t message_bytes_max;
 };
@@ -45,7 +48,8 @@ enum status method_authorise(struct rpc_server_call *call, const struct rpc_meth
 bool method_goes_on(struct rpc_server_call *call);
 
 struct service *method_service(const struct rpc_server_call *call);
-/* Who calls; never NULL in methods that need a role. */
+/* Who calls; never NULL in methods that need a role. (Methods without: rpc_server_call_identity may be NULL, when no token
+ * came, and has no roles when one came that is no session.) */
 const struct identity *method_identity(const struct rpc_server_call *call);
 
 /*

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/address.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -11,12 +14,13 @@
 
 enum { LOGIN_BUSY_RETRY_MS = 1000 };
 
-/* ---- Login: password checker, then engine, then in force ---- */
+/* ---- Login: guard, then password checker, then engine, then in force ---- */
 
 struct login {
     struct password_check check;
     struct engine_command command;
-    struct rpc_server_call *call; /* counted */
+    struct rpc_server_call *call;   /* counted */
+    char address[ADDRESS_TEXT_MAX]; /* whose guess it is; "" = nobody's in particular */
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
     enum status stored;
@@ -46,10 +50,11 @@ static void login_busy(struct login *login, const char *text)
 
 static void login_refuse(struct login *login)
 {
+    const struct login_try *who = &login->check.who;
     struct error error;
     enum status status = error_set(&error, STATUS_UNAUTHENTICATED, "WRONG_CREDENTIALS", "wrong user name or password");
-    log_event(LOG_WARN, "login_refused", LOG_TEXT("user", login->check.user),
-              LOG_TEXT("peer", rpc_server_call_peer(login->call)));
+    /* A name that nobody has may be a password in the wrong field. */
+    log_event(LOG_WARN, "login_refused", LOG_TEXT("user", who->is_known ? who->user : ""), LOG_TEXT("peer", login->address));
     login_fail(login, status, &error);
 }
 
@@ -86,6 +91,11 @@ static void login_on_checked(struct password_check *check, bool matches)
 {
     struct login *login = LIST_OWNER(check, struct login, check);
     struct service *service = method_service(login->call);
+    login_guard_leave(service->guard, &check->who, check->outcome);
+    if (check->outcome == LOGIN_UNCHECKED) {
+        login_busy(login, "too many logins are waiting");
+        return;
+    }
     if (!matches) {
         login_refuse(login);
         return;
@@ -101,6 +111,83 @@ static void login_on_checked(struct password_check *check, bool matches)
     }
 }
 
+/* The other end of a connection as gRPC has it: "ipv4:127.0.0.1:34438", "ipv6:%5B::1%5D:34438", "unix:". */
+static void connection_address(const char *peer, char out[ADDRESS_TEXT_MAX])
+{
+    static const char brackets[] = "%5B";
+    struct address address;
+    char text[2 * ADDRESS_TEXT_MAX] = "";
+    const char *from = strchr(peer, ':');
+    const char *to = from ? strrchr(peer, ':') : NULL;
+    out[0] = '\0';
+    if (!from || to <= from) {
+        return;
+    }
+    from++;
+    if (strncasecmp(from, brackets, strlen(brackets)) == 0 && to - from > 2 * (ptrdiff_t)strlen(brackets)) {
+        from += strlen(brackets);
+        to -= strlen(brackets);
+    }
+    if ((size_t)(to - from) >= sizeof text) {
+        return;
+    }
+    memcpy(text, from, (size_t)(to - from));
+    if (address_parse(text, &address)) {
+        (void)address_write(&address, out);
+    }
+}
+
+/* Whose guess it is: that of a person behind a gateway, if the gateway may say so, else that of the other end. */
+static void login_address(struct rpc_server_call *call, const char *behind_gateway, char out[ADDRESS_TEXT_MAX])
+{
+    const struct identity *caller = rpc_server_call_identity(call);
+    struct address address;
+    if (caller && (caller->roles & CONFIG_ROLE_DELIVER) && address_parse(behind_gateway, &address)) {
+        (void)address_write(&address, out);
+        return;
+    }
+    connection_address(rpc_server_call_peer(call), out);
+}
+
+/* One guess has one digest, which says nothing to who does not have the key. */
+static void digest_guess(const struct service *service, const Xqueue__V1__LoginRequest *request,
+                         uint8_t out[SECRET_DIGEST_BYTES])
+{
+    char guess[STORE_USER_MAX + SECRET_PASSWORD_BYTES_MAX + 1];
+    size_t user_length = strlen(request->user) + 1; /* the NUL keeps the two apart */
+    size_t password_length = strlen(request->password);
+    memcpy(guess, request->user, user_length);
+    memcpy(guess + user_length, request->password, password_length);
+    secret_sign(service->login_key, sizeof service->login_key, guess, user_length + password_length, out);
+    memory_wipe(guess, sizeof guess);
+}
+
+/* false: the call is answered. */
+static bool login_enter(struct login *login, const Xqueue__V1__LoginRequest *request)
+{
+    const struct service *service = method_service(login->call);
+    uint8_t digest[SECRET_DIGEST_BYTES];
+    struct error error;
+    digest_guess(service, request, digest);
+    login_address(login->call, request->peer, login->address);
+    struct login_question question = {.user = request->user,
+                                      .is_known = access_knows_user(service->access, request->user),
+                                      .address = login->address,
+                                      .digest = digest};
+    enum status status = login_guard_enter(service->guard, &question, &login->check.who, &error);
+    if (status != STATUS_OK) {
+        login_fail(login, status, &error);
+    }
+    return status == STATUS_OK;
+}
+
+/* A gateway whose own session is over is told, so that it comes again as itself: else all its guests would count as one. */
+static bool is_gateway_unknown(const struct rpc_server_call *call, const Xqueue__V1__LoginRequest *request)
+{
+    const struct identity *caller = rpc_server_call_identity(call);
+    return request->peer[0] != '\0' && caller && caller->roles == 0;
+}
+
 static void on_login(struct rpc_server_call *call, struct rpc_message *message)
 {
     const Xqueue__V1__LoginRequest *request = (const Xqueue__V1__LoginRequest *)rpc_message_body(message);
@@ -114,9 +201,17 @@ static void on_login(struct rpc_server_call *call, struct rpc_message *message)
     text_copy(login->check.user, sizeof login->check.user, request->user);
     text_copy(login->check.password, sizeof login->check.password, request->password);
     login->check.on_checked = login_on_checked;
+    bool gateway_unknown = is_gateway_unknown(call, request);
+    bool may_try = !gateway_unknown && login_enter(login, request);
     memory_wipe(request->password, strlen(request->password));
     rpc_message_free(message);
-    if (password_checker_submit(method_service(call)->passwords, &login->check) != STATUS_OK) {
+    if (gateway_unknown) {
+        struct error error;
+        enum status status =
+            error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the session is over or never was; log in");
+        login_fail(login, status, &error);
+    } else if (may_try && password_checker_submit(method_service(call)->passwords, &login->check) != STATUS_OK) {
+        login_guard_leave(method_service(call)->guard, &login->check.who, LOGIN_UNCHECKED);
         login_busy(login, "too many logins are waiting");
     }
 }

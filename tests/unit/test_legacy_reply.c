@@ -217,6 +217,8 @@ static void failures_become_what_the_table_says(void **state)
         {STATUS_STALE, 200, "LEASE_STALE", 0, 0, "{\"return_code\": 1, \"content\": \"Incorrect key for submission\"}"},
         {STATUS_STALE, 200, "LEASE_SUPERSEDED", 0, 0, "{\"return_code\": 0, \"content\": \"\"}"},
         {STATUS_FULL, 413, "FORM_TOO_LARGE", 0, 0, SAID},
+        {STATUS_FULL, 429, "LOGIN_SLOWED", 60000, 60,
+         "{\"return_code\": 1, \"content\": \"Too many failed logins. Please try again later.\"}"},
         {STATUS_FULL, 503, "QUEUE_FULL", 2500, 3, TEMPORARY},
         {STATUS_FULL, 503, "", INT64_MAX, INT64_MAX / 1000 + 1, TEMPORARY},
         {STATUS_UNAVAILABLE, 503, "", 0, LEGACY_RETRY_AFTER_DEFAULT_S, TEMPORARY},

@@ -98,8 +98,11 @@ static void a_client_that_guesses_too_often_is_told_to_wait(void **state)
     rest_rig_post(&rig, "/xqueue/login/", "username=lms&password=right");
     scripted_core_refuse(rig.core, "Login", STATUS_FULL, "LOGIN_SLOWED");
 
-    assert_int_equal(rest_rig_post(&rig, "/xqueue/login/", "username=lms&password=wrong"), 503);
+    assert_int_equal(rest_rig_post(&rig, "/xqueue/login/", "username=lms&password=wrong"), 429);
     assert_string_equal(rest_rig_header(&rig, "Retry-After", 0), "1");
+    assert_string_equal(rig.answer.body.bytes,
+                        "{\"return_code\": 1, \"content\": \"Too many failed logins. Please try again later.\"}");
+    assert_string_equal(rest_rig_header(&rig, "Set-Cookie", 0), "");
     scripted_core_answer(rig.core, "Login", NULL);
 }
 

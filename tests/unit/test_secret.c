@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -107,6 +108,81 @@ static void hashes_of_django_are_understood(void **state)
     assert_false(secret_password_matches("", HASH_SHA1));
 }
 
+static void hashes_that_python_made_match(void **state)
+{
+    (void)state;
+    /* hashlib.pbkdf2_hmac and base64, as Django's PBKDF2PasswordHasher and PBKDF2SHA1PasswordHasher use them. */
+    static const struct {
+        const char *password;
+        const char *hash;
+    } made[] = {
+        {"l\303\250tmein", "pbkdf2_sha256$260$seasalt2$hGs41SecHVHHxLzy7sntHAL8VeXFw2kVLzSPg3HMZF8="},
+        {"ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+         "ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp",
+         "pbkdf2_sha256$1000$Zx9$UdRiWZ3bZUpxBmOFj/OiEdKOs+oqat08l+8cWxwrhkY="},
+        {"secret", "pbkdf2_sha1$720$0123456789012345678901$p2yWZsK1ExT9XcMK7bVcrJglr6E="},
+        {"\346\227\245\346\234\254\350\252\236",
+         "pbkdf2_sha256$1$s\303\244lz.+/=$seUYaCfdY8/dBQcqOtl4D7/n9qHavcLYV+Cdg+sQhOY="},
+        {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "pbkdf2_sha1$2$a b$ZjCc4D25yFdEwKRFcgHNnokmt6w="},
+        {"pbkdf2", "pbkdf2_sha256$3$"
+                   "sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss"
+                   "sssssssssssssssssssssssssssssssssssssssssss$UjNOIf75SNnkUsI7Y9Qrq0RhKkIw0h99xiJ7O1JxE2s="},
+    };
+
+    for (size_t at = 0; at < sizeof made / sizeof *made; at++) {
+        size_t next = (at + 1) % (sizeof made / sizeof *made);
+        assert_true(secret_hash_is_valid(made[at].hash));
+        assert_true(secret_password_matches(made[at].password, made[at].hash));
+        assert_false(secret_password_matches(made[next].password, made[at].hash));
+    }
+}
+
+static void the_cost_of_a_hash_is_that_of_its_rounds(void **state)
+{
+    (void)state;
+    assert_int_equal(secret_hash_cost(HASH_EMPTY), 1);
+    assert_int_equal(secret_hash_cost("pbkdf2_sha256$1000000$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc="), 1000000);
+    assert_int_equal(secret_hash_cost("nonsense"), 0);
+    assert_in_range(secret_hash_cost("pbkdf2_sha1$100000$x$t8Ul0UfGmVGzYqVjhwMeo9USWxQ="), 10000, 1000000);
+}
+
+/* The least time of some checks, in microseconds of this thread. */
+static int64_t time_check(const char *hash)
+{
+    enum { COST = 20000, CHECKS = 7 };
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < CHECKS; i++) {
+        struct timespec from;
+        struct timespec to;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        assert_false(secret_password_matches_at_cost("wrong", hash, COST));
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        int64_t us = (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
+        best = us < best ? us : best;
+    }
+    return best;
+}
+
+static void a_check_takes_as_long_whatever_the_hash(void **state)
+{
+    (void)state;
+    static const char *const hashes[] = {
+        "pbkdf2_sha256$20000$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$1$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha256$12345$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
+        "pbkdf2_sha1$15000$x$t8Ul0UfGmVGzYqVjhwMeo9USWxQ=",
+    };
+    int64_t none_us = time_check(NULL);
+
+    for (size_t at = 0; at < sizeof hashes / sizeof *hashes; at++) {
+        assert_true(secret_hash_is_valid(hashes[at]));
+        assert_in_range(time_check(hashes[at]), none_us * 7 / 10, none_us * 14 / 10);
+    }
+    assert_true(secret_password_matches_at_cost("", HASH_EMPTY, 1000));
+    assert_true(secret_password_matches_at_cost("", HASH_EMPTY, 0));
+    assert_false(secret_password_matches_at_cost("", NULL, 1));
+}
+
 static void a_fresh_hash_matches_its_password_only(void **state)
 {
     (void)state;
@@ -188,6 +264,9 @@ int main(void)
         cmocka_unit_test(a_digest_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(a_stretched_password_is_pbkdf2),
         cmocka_unit_test(hashes_of_django_are_understood),
+        cmocka_unit_test(hashes_that_python_made_match),
+        cmocka_unit_test(the_cost_of_a_hash_is_that_of_its_rounds),
+        cmocka_unit_test(a_check_takes_as_long_whatever_the_hash),
         cmocka_unit_test(a_fresh_hash_matches_its_password_only),
         cmocka_unit_test(damaged_hashes_are_invalid_and_match_nothing),
         cmocka_unit_test(lengths_are_limited),
