@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/url.h"
 #include "rest-adapter/client_address.h"
 #include "rest-adapter/http_form.h"
@@ -27,12 +28,68 @@ void endpoint_init(struct endpoint *endpoint, const struct adapter *adapter, con
     if (!is_token(endpoint->session)) {
         endpoint->session[0] = '\0';
     }
+    endpoint->session_from = endpoint->session[0] != '\0' ? ENDPOINT_SESSION_COOKIE : ENDPOINT_SESSION_NONE;
+    endpoint->has_basic = basic_credentials_read(span_of(http_request_header(request, "Authorization")), &endpoint->basic);
+}
+
+void endpoint_finish(struct endpoint *endpoint)
+{
+    memory_wipe(endpoint->session, sizeof(endpoint->session));
+    memory_wipe(&endpoint->basic, sizeof(endpoint->basic));
+}
+
+/* STATUS_UNAUTHENTICATED: no credentials, or wrong ones. */
+static enum status open_basic_session(struct endpoint *endpoint, struct error *error)
+{
+    char token[SECRET_KEY_TEXT_MAX];
+    enum status status = STATUS_UNAUTHENTICATED;
+
+    if (endpoint->has_basic) {
+        status = basic_sessions_get(endpoint->adapter->basic, &endpoint->basic, endpoint->client, token, error);
+    }
+    if (status == STATUS_OK) {
+        (void)text_copy(endpoint->session, sizeof(endpoint->session), token);
+        endpoint->session_from = ENDPOINT_SESSION_BASIC;
+        memory_wipe(token, sizeof(token));
+    }
+    return status;
+}
+
+bool endpoint_has_session(struct endpoint *endpoint)
+{
+    struct error error = {0};
+    enum status status = endpoint->session[0] != '\0' ? STATUS_OK : open_basic_session(endpoint, &error);
+
+    if (status == STATUS_UNAUTHENTICATED) {
+        endpoint_send_to_login(endpoint);
+    } else if (status != STATUS_OK) {
+        endpoint_fail(endpoint, status, &error, (struct span){0});
+    }
+    return status == STATUS_OK;
 }
 
 enum status endpoint_call(struct endpoint *endpoint, const struct rpc_client_method *method, const ProtobufCMessage *request,
                           struct rpc_message **out_reply, struct error *error)
 {
-    return core_client_call(endpoint->adapter->core, method, request, endpoint->session, out_reply, error);
+    struct core_client *core = endpoint->adapter->core;
+    struct error basic_error = {0};
+    enum status opened = STATUS_OK;
+    enum status status = core_client_call(core, method, request, endpoint->session, out_reply, error);
+
+    if (status != STATUS_UNAUTHENTICATED || !endpoint->has_basic) {
+        return status;
+    }
+    if (endpoint->session_from == ENDPOINT_SESSION_BASIC) {
+        basic_sessions_forget(endpoint->adapter->basic, endpoint->session);
+    }
+    opened = open_basic_session(endpoint, &basic_error);
+    if (opened == STATUS_OK) {
+        status = core_client_call(core, method, request, endpoint->session, out_reply, error);
+    } else if (opened != STATUS_UNAUTHENTICATED) {
+        *error = basic_error;
+        status = opened;
+    }
+    return status;
 }
 
 bool endpoint_is_logged_in(struct endpoint *endpoint)

@@ -15,6 +15,7 @@
 
 #include "base/address.h"
 #include "base/config.h"
+#include "rest-adapter/basic_sessions.h"
 #include "rest-adapter/cookie.h"
 #include "rest-adapter/core_client.h"
 #include "rest-adapter/files.h"
@@ -29,6 +30,14 @@ struct adapter {
     const struct config *config;
     struct core_client *core;
     struct files *files;
+    struct basic_sessions *basic;
+};
+
+/* Where the session's token is from. */
+enum endpoint_session {
+    ENDPOINT_SESSION_NONE,
+    ENDPOINT_SESSION_COOKIE,
+    ENDPOINT_SESSION_BASIC, /* opened for the HTTP Basic credentials that came along */
 };
 
 /* One request on its way through. */
@@ -38,15 +47,27 @@ struct endpoint {
     struct http_reply *reply;
     enum cookie_search cookie;                /* of the session */
     char session[COOKIE_VALUE_BYTES_MAX + 1]; /* the token, "" = none */
-    char client[ADDRESS_TEXT_MAX];            /* who asks: the peer, or whom a trusted proxy names */
+    enum endpoint_session session_from;
+    char client[ADDRESS_TEXT_MAX]; /* who asks: the peer, or whom a trusted proxy names */
+    bool has_basic;                /* are there usable credentials? */
+    struct basic_credentials basic;
 };
 
-/* Looks at the cookies and at the peer. */
+/* Looks at the cookies, at the peer and at HTTP Basic credentials. */
 void endpoint_init(struct endpoint *endpoint, const struct adapter *adapter, const struct http_request *request,
                    struct http_reply *reply);
 
+/* Wipes what is secret. */
+void endpoint_finish(struct endpoint *endpoint);
+
 /*
- * One call in the client's session; as core_client_call.
+ * May what needs a session go on? Without a session cookie the HTTP Basic credentials open one. false: the reply is made.
+ */
+bool endpoint_has_session(struct endpoint *endpoint);
+
+/*
+ * One call in the client's session; as core_client_call. When the session is over and there are HTTP Basic credentials, it is
+ * repeated once in a session of theirs: a cookie that holds wins, credentials that are wrong change nothing.
  */
 enum status endpoint_call(struct endpoint *endpoint, const struct rpc_client_method *method, const ProtobufCMessage *request,
                           struct rpc_message **out_reply, struct error *error) STATUS_CHECKED;

@@ -4,17 +4,14 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/secret.h"
+#include "rest-adapter/core_login.h"
 #include "rest-adapter/http_form.h"
-#include "xqueue/v1/sessions.pb-c.h"
 
 enum { USER_BYTES_MAX = 150, SET_COOKIE_BYTES_MAX = 1024 };
 
-static const struct rpc_client_method login_method = {"/xqueue.v1.Sessions/Login", &xqueue__v1__login_response__descriptor};
-static const struct rpc_client_method logout_method = {"/xqueue.v1.Sessions/Logout", &xqueue__v1__logout_response__descriptor};
-
-static void set_cookies(struct endpoint *endpoint, const Xqueue__V1__LoginResponse *session)
+static void set_cookies(struct endpoint *endpoint, const struct core_session *session)
 {
     char csrf_token[SECRET_KEY_TEXT_MAX];
     struct text cookie;
@@ -35,50 +32,23 @@ static bool is_usable(struct span text, size_t bytes_max)
     return text.length > 0 && text.length <= bytes_max && strlen(text.bytes) == text.length;
 }
 
-/*
- * Asked as the adapter itself, so that the core believes whose guesses these are. That the adapter cannot log in is not the
- * client's fault: it is told to come back later.
- */
-static enum status ask_core(struct endpoint *endpoint, const ProtobufCMessage *request, struct rpc_message **out_reply,
-                            struct error *error)
-{
-    static struct log_once refused;
-    struct core_client *core = endpoint->adapter->core;
-    enum status status = core_client_login_own(core, error);
-
-    if (status == STATUS_UNAUTHENTICATED) {
-        if (log_once_enter(&refused)) {
-            log_event(LOG_ERROR, "own_login_refused", LOG_TEXT("user", endpoint->adapter->config->rest.user));
-        }
-        return error_set(error, STATUS_UNAVAILABLE, NULL, "the adapter cannot log in to the queue");
-    }
-    if (status == STATUS_OK) {
-        (void)log_once_leave(&refused);
-        status = core_client_call_own(core, &login_method, request, endpoint->adapter->config->rest.core_timeout_ms, out_reply,
-                                      error);
-    }
-    return status;
-}
-
+/* A session that came along lives on when it is the same user's, and ends when it is another's; if the login succeeds. */
 static void log_in(struct endpoint *endpoint, struct span user, struct span password)
 {
-    Xqueue__V1__LoginRequest request = XQUEUE__V1__LOGIN_REQUEST__INIT;
-    struct rpc_message *reply = NULL;
+    const struct core_login login = {
+        .user = user.bytes, .password = password.bytes, .peer = endpoint->client, .replaces = endpoint->session};
+    struct core_session session = {.token = ""};
     struct error error = {0};
-    enum status status = STATUS_OK;
+    enum status status = core_login_open(endpoint->adapter->core, endpoint->adapter->config, &login, &session, &error);
 
-    request.user = (char *)user.bytes;
-    request.password = (char *)password.bytes;
-    request.peer = endpoint->client;
-    status = ask_core(endpoint, &request.base, &reply, &error);
     if (status != STATUS_OK) {
         endpoint_fail(endpoint, status, &error, (struct span){0});
         return;
     }
-    set_cookies(endpoint, (const Xqueue__V1__LoginResponse *)(const void *)rpc_message_body(reply));
+    set_cookies(endpoint, &session);
+    memory_wipe(&session, sizeof(session));
     http_reply_header(endpoint->reply, "Vary", "Cookie");
     endpoint_say(endpoint, LEGACY_LOGGED_IN, (struct span){0});
-    rpc_message_free(reply);
 }
 
 void login_serve(struct endpoint *endpoint)
@@ -109,19 +79,19 @@ void login_serve(struct endpoint *endpoint)
 
 void logout_serve(struct endpoint *endpoint)
 {
-    Xqueue__V1__LogoutRequest request = XQUEUE__V1__LOGOUT_REQUEST__INIT;
-    struct rpc_message *reply = NULL;
     struct error error = {0};
-    enum status status = STATUS_UNAUTHENTICATED;
+    enum status status = STATUS_OK;
 
     if (endpoint->session[0] != '\0') {
-        status = endpoint_call(endpoint, &logout_method, &request.base, &reply, &error);
+        status = core_login_close(endpoint->adapter->core, endpoint->session, &error);
     }
-    if (status != STATUS_OK && status != STATUS_UNAUTHENTICATED) { // that would be: no session any more, as wished
+    if (status == STATUS_OK && endpoint->has_basic) {
+        status = basic_sessions_end(endpoint->adapter->basic, &endpoint->basic, endpoint->client, &error);
+    }
+    if (status != STATUS_OK) {
         endpoint_fail(endpoint, status, &error, (struct span){0});
         return;
     }
-    rpc_message_free(reply);
     if (endpoint->cookie != COOKIE_ABSENT) {
         endpoint_delete_session_cookie(endpoint);
     }

@@ -95,6 +95,7 @@ static enum status program_start(struct program *program, struct error *error)
         status = core_client_create(config, &program->adapter.core, error);
     }
     if (status == STATUS_OK) {
+        program->adapter.basic = basic_sessions_create(program->adapter.core, config);
         status = courier_create(config, program->adapter.core, &program->courier, error);
     }
     if (status == STATUS_OK) {
@@ -114,6 +115,7 @@ static void program_stop(struct program *program)
     }
     http_server_destroy(program->server);
     courier_destroy(program->courier);
+    basic_sessions_destroy(program->adapter.basic);
     core_client_destroy(program->adapter.core);
     files_close(program->adapter.files);
 }

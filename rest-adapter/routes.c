@@ -85,8 +85,7 @@ static void serve_route(const struct route *route, struct endpoint *endpoint)
     if (route->varies) {
         http_reply_header(endpoint->reply, "Vary", "Cookie");
     }
-    if (route->needs_session && endpoint->session[0] == '\0') {
-        endpoint_send_to_login(endpoint);
+    if (route->needs_session && !endpoint_has_session(endpoint)) {
         return;
     }
     route->serve(endpoint);
@@ -104,6 +103,7 @@ void routes_serve(void *adapter, const struct http_request *request, struct http
     } else if (route != NULL) {
         endpoint_init(&endpoint, adapter, request, reply);
         serve_route(route, &endpoint);
+        endpoint_finish(&endpoint);
     } else if (is_route_without_slash(request->path)) {
         redirect_to_slash(request, reply);
     } else {

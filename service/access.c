@@ -251,6 +251,10 @@ static enum status access_open_unlocked(struct access *access, const struct stor
     if (!user || memcmp(user->credential, stored->credential_digest, SECRET_DIGEST_BYTES) != 0) {
         return STATUS_UNAUTHENTICATED;
     }
+    struct open_session *before = access_find(access, stored->token_digest);
+    if (before) {
+        access_forget_session(access, before); /* its time is counted anew */
+    }
     struct open_session *session = MEMORY_NEW(struct open_session);
     session->stored = *stored;
     session->user = user;
@@ -358,6 +362,27 @@ enum status access_make_session(struct access *access, const char *user, const u
     memcpy(session.credential_digest, credential, SECRET_DIGEST_BYTES);
     *out_session = session;
     return STATUS_OK;
+}
+
+bool access_renew_session(struct access *access, const char *token, const struct store_session *fresh,
+                          struct store_session *out_session, bool *out_same_user)
+{
+    uint8_t token_digest[SECRET_DIGEST_BYTES];
+    int64_t now_ms = clock_now_ms(access->clock);
+    secret_digest(token, strlen(token), token_digest);
+    pthread_mutex_lock(&access->mutex);
+    const struct open_session *session = access_find(access, token_digest);
+    bool is_alive = session && session->stored.expires_at_ms > now_ms;
+    if (is_alive) {
+        *out_session = session->stored;
+        *out_same_user = strcmp(session->stored.user, fresh->user) == 0;
+    }
+    pthread_mutex_unlock(&access->mutex);
+    if (is_alive && *out_same_user) {
+        out_session->expires_at_ms = fresh->expires_at_ms;
+        memcpy(out_session->credential_digest, fresh->credential_digest, SECRET_DIGEST_BYTES);
+    }
+    return is_alive;
 }
 
 /* ---- checks ---- */

@@ -69,8 +69,15 @@ enum status access_make_session(struct access *access, const char *user, const u
                                 struct store_session *out_session, char out_token[SECRET_KEY_TEXT_MAX]) STATUS_CHECKED;
 
 /*
- * In force from now on: after it has been stored. Sessions that have run out are forgotten. STATUS_UNAUTHENTICATED: the user
- * has been deleted or has another password by now.
+ * Is token that of a session in force? Then *out_session is that session: with *out_same_user, when it is of fresh's user, as
+ * it would live on (with fresh's time), else as it is.
+ */
+bool access_renew_session(struct access *access, const char *token, const struct store_session *fresh,
+                          struct store_session *out_session, bool *out_same_user);
+
+/*
+ * In force from now on: after it has been stored. One with the same token is replaced. Sessions that have run out are
+ * forgotten. STATUS_UNAUTHENTICATED: the user has been deleted or has another password by now.
  */
 enum status access_open_session(struct access *access, const struct store_session *session) STATUS_CHECKED;
 /* Not in force any more: before or after it has been deleted from the store. */

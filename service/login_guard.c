@@ -2,6 +2,7 @@
 #include "service/login_guard.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -304,8 +305,9 @@ static enum status guard_judge(struct login_guard *guard, struct login_try *logi
     int64_t wait_until_ms = later_wait(judges.pair, later_wait(judges.user, later_wait(judges.address, now_ms)));
     if (wait_until_ms > now_ms) {
         int64_t wait_ms = wait_until_ms - now_ms;
-        enum status status = error_set(error, STATUS_FULL, "LOGIN_SLOWED", "too many failed logins, try again in %lld s",
-                                       (long long)((wait_ms - 1) / MS_PER_S + 1));
+        int64_t wait_s = (wait_ms - 1) / MS_PER_S + 1;
+        enum status status =
+            error_set(error, STATUS_FULL, "LOGIN_SLOWED", "too many failed logins, try again in %" PRId64 " s", wait_s);
         error->retry_after_ms = wait_ms;
         return status;
     }

@@ -12,7 +12,7 @@
 #include "service/methods/methods.h"
 #include "xqueue/v1/sessions.pb-c.h"
 
-enum { LOGIN_BUSY_RETRY_MS = 1000 };
+enum { LOGIN_BUSY_RETRY_MS = 1000, LOGIN_TOKEN_BYTES_MAX = 64 };
 
 /* ---- Login: guard, then password checker, then engine, then in force ---- */
 
@@ -23,12 +23,16 @@ struct login {
     char address[ADDRESS_TEXT_MAX]; /* whose guess it is; "" = nobody's in particular */
     struct store_session session;
     char token[SECRET_KEY_TEXT_MAX];
+    char replaces[LOGIN_TOKEN_BYTES_MAX + 1]; /* the token that the caller came with; "" = none */
+    bool has_former;
+    struct store_session former; /* of that token: it ends, or lives on as session */
     enum status stored;
 };
 
 static void login_free(struct login *login)
 {
     memory_wipe(login->token, sizeof login->token);
+    memory_wipe(login->replaces, sizeof login->replaces);
     memory_wipe(login->check.password, sizeof login->check.password);
     rpc_server_call_release(login->call);
     memory_free(login);
@@ -62,6 +66,9 @@ static enum engine_step login_run(struct engine_command *command, struct queues 
 {
     struct login *login = LIST_OWNER(command, struct login, command);
     login->stored = queues_stored(queues, store_delete_expired_sessions(queues->store, queues->now_ms));
+    if (login->stored == STATUS_OK && login->has_former) {
+        login->stored = queues_stored(queues, store_delete_session(queues->store, login->former.token_digest));
+    }
     if (login->stored == STATUS_OK) {
         login->stored = queues_stored(queues, store_insert_session(queues->store, &login->session));
     }
@@ -76,6 +83,10 @@ static void login_done(struct engine_command *command, enum status committed, co
         login_fail(login, committed != STATUS_OK ? committed : login->stored, error);
         return;
     }
+    bool lives_on = memcmp(login->former.token_digest, login->session.token_digest, SECRET_DIGEST_BYTES) == 0;
+    if (login->has_former && !lives_on) {
+        access_close_session(service->access, login->former.token_digest);
+    }
     if (access_open_session(service->access, &login->session) != STATUS_OK) {
         login_refuse(login); /* changed while the password was being checked */
         return;
@@ -85,6 +96,19 @@ static void login_done(struct engine_command *command, enum status committed, co
     reply.expires_in_ms = login->session.expires_at_ms - clock_now_ms(service->clock);
     rpc_server_call_reply(login->call, &reply.base);
     login_free(login);
+}
+
+/* The session that the caller came with lives on when it is his; else it ends. */
+static void login_settle_former(struct login *login)
+{
+    struct service *service = method_service(login->call);
+    bool same_user = false;
+    login->has_former = login->replaces[0] != '\0' &&
+                        access_renew_session(service->access, login->replaces, &login->session, &login->former, &same_user);
+    if (login->has_former && same_user) {
+        login->session = login->former;
+        text_copy(login->token, sizeof login->token, login->replaces);
+    }
 }
 
 static void login_on_checked(struct password_check *check, bool matches)
@@ -104,6 +128,7 @@ static void login_on_checked(struct password_check *check, bool matches)
         login_busy(login, "too many sessions are open");
         return;
     }
+    login_settle_former(login);
     login->command.run = login_run;
     login->command.done = login_done;
     if (engine_submit(service->engine, &login->command) != STATUS_OK) {
@@ -200,6 +225,9 @@ static void on_login(struct rpc_server_call *call, struct rpc_message *message)
     rpc_server_call_keep(call);
     text_copy(login->check.user, sizeof login->check.user, request->user);
     text_copy(login->check.password, sizeof login->check.password, request->password);
+    if (strlen(request->replaces) <= LOGIN_TOKEN_BYTES_MAX) {
+        text_copy(login->replaces, sizeof login->replaces, request->replaces);
+    }
     login->check.on_checked = login_on_checked;
     bool gateway_unknown = is_gateway_unknown(call, request);
     bool may_try = !gateway_unknown && login_enter(login, request);

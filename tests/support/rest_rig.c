@@ -70,6 +70,7 @@ void rest_rig_start(struct rest_rig *rig)
     (void)snprintf(core_address, sizeof(core_address), "127.0.0.1:%d", scripted_core_port(rig->core));
     rig->adapter.config = &rig->config;
     require(core_client_create(&rig->config, &rig->adapter.core, &error), &error);
+    rig->adapter.basic = basic_sessions_create(rig->adapter.core, &rig->config);
     require(files_open(&rig->config.rest, &rig->config.callbacks, &rig->adapter.files, &error), &error);
     options.listen = &rig->config.rest.listen;
     options.threads = rig->config.rest.threads;
@@ -97,6 +98,7 @@ void rest_rig_stop(struct rest_rig *rig)
     http_server_stop(rig->server, 1000);
     http_server_destroy(rig->server);
     files_close(rig->adapter.files);
+    basic_sessions_destroy(rig->adapter.basic);
     core_client_destroy(rig->adapter.core);
     scripted_core_destroy(rig->core);
     http_answer_finish(&rig->answer);

@@ -123,6 +123,81 @@ static void what_was_never_looked_at_is_no_failure(void **state)
     assert_int_equal(log_in(server, NULL, "", "lms", "secret"), STATUS_OK);
 }
 
+/* Logs in with a session that is there already. Returns the token of the answer. */
+static const char *log_in_again(struct server_fixture *server, const char *former, const char *user, const char *password)
+{
+    static char token[64];
+    Xqueue__V1__LoginRequest request = XQUEUE__V1__LOGIN_REQUEST__INIT;
+    struct rpc_message *reply = NULL;
+    request.user = (char *)(uintptr_t)user;
+    request.password = (char *)(uintptr_t)password;
+    request.replaces = (char *)(uintptr_t)former;
+    token[0] = '\0';
+    if (server_calls(server, NULL, &login_method, &request.base, &reply) == STATUS_OK) {
+        (void)snprintf(token, sizeof token, "%s", ((const Xqueue__V1__LoginResponse *)rpc_message_body(reply))->token);
+        rpc_message_free(reply);
+    }
+    return token;
+}
+
+static bool holds(struct server_fixture *server, const char *token)
+{
+    static const struct rpc_client_method who_am_i = {"/xqueue.v1.Sessions/WhoAmI", &xqueue__v1__who_am_iresponse__descriptor};
+    const Xqueue__V1__WhoAmIRequest request = XQUEUE__V1__WHO_AM_IREQUEST__INIT;
+    char caller[80];
+    (void)snprintf(caller, sizeof caller, "=%s", token);
+    return server_calls(server, caller, &who_am_i, &request.base, NULL) == STATUS_OK;
+}
+
+static void a_session_of_the_same_user_lives_on_from_now(void **state)
+{
+    struct server_fixture *server = *state;
+    char first[64];
+    (void)snprintf(first, sizeof first, "%s", server_token(server, "lms"));
+    fake_clock_advance(server->clock, server->config->service.session_ms - 1);
+
+    assert_string_equal(log_in_again(server, first, "lms", "secret"), first);
+
+    fake_clock_advance(server->clock, server->config->service.session_ms - 1);
+    assert_true(holds(server, first));
+    server_fixture_stop(server);
+    server_fixture_start(server);
+    assert_true(holds(server, first));
+    fake_clock_advance(server->clock, 1);
+    assert_false(holds(server, first));
+}
+
+static void a_session_of_another_user_ends_with_the_login(void **state)
+{
+    struct server_fixture *server = *state;
+    char first[64];
+    char second[64];
+    (void)snprintf(first, sizeof first, "%s", server_token(server, "lms"));
+
+    (void)snprintf(second, sizeof second, "%s", log_in_again(server, first, "grader", "secret"));
+
+    assert_string_not_equal(second, first);
+    assert_true(holds(server, second));
+    assert_false(holds(server, first));
+    server_fixture_stop(server);
+    server_fixture_start(server);
+    assert_true(holds(server, second));
+    assert_false(holds(server, first));
+}
+
+static void a_login_that_fails_leaves_the_session_as_it_was(void **state)
+{
+    struct server_fixture *server = *state;
+    char first[64];
+    (void)snprintf(first, sizeof first, "%s", server_token(server, "lms"));
+
+    assert_string_equal(log_in_again(server, first, "lms", "wrong"), "");
+    assert_string_equal(log_in_again(server, first, "grader", "wrong"), "");
+    assert_true(holds(server, first));
+    assert_string_not_equal(log_in_again(server, "staletoken", "lms", "secret"), "staletoken");
+    assert_true(holds(server, first));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +208,9 @@ int main(void)
         TEST(nobody_else_is_believed),
         TEST(a_gateway_whose_session_is_over_is_told_so),
         TEST(what_was_never_looked_at_is_no_failure),
+        TEST(a_session_of_the_same_user_lives_on_from_now),
+        TEST(a_session_of_another_user_ends_with_the_login),
+        TEST(a_login_that_fails_leaves_the_session_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

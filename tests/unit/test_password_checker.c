@@ -234,18 +234,18 @@ static void addresses_take_turns(void **state)
 
 static void the_same_guess_at_the_same_time_is_checked_once(void **state)
 {
+    enum { COUNT = 3 * PASSWORD_CHECKER_WAITING_MAX };
     struct world *world = *state;
     struct asked held[PASSWORD_CHECKER_THREADS_MAX];
-    struct asked *asked = memory_allocate_array(3 * PASSWORD_CHECKER_WAITING_MAX, sizeof *asked);
+    struct asked *asked = memory_allocate_array(COUNT, sizeof *asked);
     int threads = hold(world, held, 1);
-    int count = 3 * PASSWORD_CHECKER_WAITING_MAX;
-    for (int at = 0; at < count; at++)
+    for (int at = 0; at < COUNT; at++)
         assert_int_equal(ask_from(world, &asked[at], (uint8_t)(at % 5), "lms", "secret"), STATUS_OK); /* one place */
 
     set_held(world, false);
-    await(world, threads + count);
+    await(world, threads + COUNT);
 
-    for (int at = 0; at < count; at++) {
+    for (int at = 0; at < COUNT; at++) {
         assert_int_equal(asked[at].outcome, LOGIN_SUCCEEDED);
         assert_true(asked[at].matches);
         assert_memory_equal(asked[at].check.credential, asked[0].check.credential, SECRET_DIGEST_BYTES);
