@@ -146,21 +146,34 @@ static void the_cost_of_a_hash_is_that_of_its_rounds(void **state)
     assert_in_range(secret_hash_cost("pbkdf2_sha1$100000$x$t8Ul0UfGmVGzYqVjhwMeo9USWxQ="), 10000, 1000000);
 }
 
-/* The least time of some checks, in microseconds of this thread. */
+enum { CHECK_COST = 20000 };
+
+/* How long one check takes, in microseconds of this thread. */
 static int64_t time_check(const char *hash)
 {
-    enum { COST = 20000, CHECKS = 7 };
-    int64_t best = INT64_MAX;
+    struct timespec from;
+    struct timespec to;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    assert_false(secret_password_matches_at_cost("wrong", hash, CHECK_COST));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    return (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
+}
+
+/* Both in turn, so that a machine which is busy is so for both; the best of some is what counts. */
+static bool takes_as_long_as_none(const char *hash)
+{
+    enum { CHECKS = 50 };
+    int64_t none_us = INT64_MAX;
+    int64_t hash_us = INT64_MAX;
     for (int i = 0; i < CHECKS; i++) {
-        struct timespec from;
-        struct timespec to;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-        assert_false(secret_password_matches_at_cost("wrong", hash, COST));
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-        int64_t us = (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
-        best = us < best ? us : best;
+        int64_t one_us = time_check(NULL);
+        int64_t other_us = time_check(hash);
+        none_us = one_us < none_us ? one_us : none_us;
+        hash_us = other_us < hash_us ? other_us : hash_us;
+        if (i >= 4 && hash_us > none_us * 7 / 10 && hash_us < none_us * 14 / 10)
+            return true;
     }
-    return best;
+    return false;
 }
 
 static void a_check_takes_as_long_whatever_the_hash(void **state)
@@ -172,11 +185,9 @@ static void a_check_takes_as_long_whatever_the_hash(void **state)
         "pbkdf2_sha256$12345$x$yb9iKunqNijXRQKUvO6LoyiwVgfOzKs1+3gaWy8rzxc=",
         "pbkdf2_sha1$15000$x$t8Ul0UfGmVGzYqVjhwMeo9USWxQ=",
     };
-    int64_t none_us = time_check(NULL);
-
     for (size_t at = 0; at < sizeof hashes / sizeof *hashes; at++) {
         assert_true(secret_hash_is_valid(hashes[at]));
-        assert_in_range(time_check(hashes[at]), none_us * 7 / 10, none_us * 14 / 10);
+        assert_true(takes_as_long_as_none(hashes[at]));
     }
     assert_true(secret_password_matches_at_cost("", HASH_EMPTY, 1000));
     assert_true(secret_password_matches_at_cost("", HASH_EMPTY, 0));
