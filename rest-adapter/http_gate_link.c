@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/url.h"
+
 static const char flag_body = 'b';
 static const char flag_keep = 'k';
 static const char flag_greeting = 'g';
@@ -26,7 +28,7 @@ static bool is_between(const struct http_header *header)
 void http_gate_append_head(const struct http_head *head, int64_t body_bytes, struct text *out)
 {
     text_append_string(out, "POST ");
-    text_append(out, head->target.bytes, head->target.length);
+    url_append_ascii(out, head->target);
     text_append_string(out, " HTTP/1.1\r\n");
     for (size_t i = 0; i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];

@@ -23,8 +23,9 @@
 
 enum {
 
-    HTTP_GATE_NOTE_BYTES_MAX = 256, /* the header with the note and the final empty line */
-    HTTP_GATE_HEAD_BYTES_MAX = HTTP_REQUEST_HEAD_BYTES_MAX + HTTP_GATE_NOTE_BYTES_MAX + 64,
+    HTTP_GATE_NOTE_BYTES_MAX = 256,     /* the header with the note and the final empty line */
+    HTTP_GATE_TARGET_GROWTH_MAX = 4096, /* by encoding what is not ASCII: 2 for each byte */
+    HTTP_GATE_HEAD_BYTES_MAX = HTTP_REQUEST_HEAD_BYTES_MAX + HTTP_GATE_TARGET_GROWTH_MAX + HTTP_GATE_NOTE_BYTES_MAX + 64,
     HTTP_GATE_REPLY_BYTES_MAX = HTTP_REPLY_HEAD_BYTES_MAX + 1024 + HTTP_SPOOL_MEMORY_BYTES_MAX, /* longer bodies are files */
 };
 

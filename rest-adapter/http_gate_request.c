@@ -48,10 +48,24 @@ void gate_request_describe(struct http_gate *gate, struct gate_client *client, c
     assert(text_status(&client->head) == STATUS_OK);
 }
 
+/* By how much the target is longer once its bytes beyond ASCII are percent-encoded. */
+static size_t target_growth(struct span target)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < target.length; i++) {
+        count += (unsigned char)target.bytes[i] > 0x7e;
+    }
+    return 2 * count;
+}
+
 int gate_request_check(const struct http_gate *gate, const struct http_head *head)
 {
     if (http_head_value(head, HTTP_GATE_HEADER).bytes != NULL) {
         return 400; // somebody who plays the gate
+    }
+    if (target_growth(head->target) > HTTP_GATE_TARGET_GROWTH_MAX) {
+        return 431;
     }
     if (head->content_length > gate->options.body_bytes_max && is_wanted(gate, head)) {
         return 413;

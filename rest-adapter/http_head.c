@@ -90,14 +90,17 @@ static bool take_until(struct span *text, char separator, struct span *out_part)
     return true;
 }
 
-static bool is_printable(struct span text)
+/* Bytes beyond ASCII belong to no URL, but clients send them, and nothing is in doubt about them. */
+static bool is_target(struct span text)
 {
     for (size_t i = 0; i < text.length; i++) {
-        if (text.bytes[i] < 0x21 || text.bytes[i] > 0x7e) {
+        unsigned char byte = (unsigned char)text.bytes[i];
+
+        if (byte < 0x21 || byte == 0x7f) {
             return false;
         }
     }
-    return true;
+    return text.length > 0 && text.bytes[0] == '/';
 }
 
 static bool begins_with(struct span text, const char *prefix)
@@ -123,7 +126,7 @@ static bool parse_target(struct span target, struct span *out_target)
         }
     }
     *out_target = target;
-    return target.length > 0 && target.bytes[0] == '/' && is_printable(target);
+    return is_target(target);
 }
 
 /* *out_minor: of HTTP/1. Returns 0, 400 or 505. */

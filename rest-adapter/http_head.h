@@ -45,7 +45,8 @@ struct http_header {
 /* All spans are borrowed from the bytes that were parsed. */
 struct http_head {
     struct span method; /* a token, up to HTTP_HEAD_METHOD_BYTES_MAX bytes */
-    struct span target; /* path and query as sent: begins with "/", bytes 0x21 to 0x7e; of an absolute one from the path on */
+    struct span
+        target; /* path and query as sent: begins with "/", no blanks and controls; of an absolute one from the path on */
     struct http_header headers[HTTP_HEAD_HEADERS_MAX];
     size_t header_count;
     int64_t content_length; /* 0 when there is none */

@@ -17,7 +17,7 @@
 
 enum {
     HTTP_REQUEST_HEAD_BYTES_MAX = 16 * 1024,      /* of a request: its lines, and empty ones around */
-    HTTP_REPLY_HEAD_BYTES_MAX = 64 * 1024,        /* the same of a reply: a Location can be four times a long query */
+    HTTP_REPLY_HEAD_BYTES_MAX = 128 * 1024,       /* the same of a reply: a Location can be five times a long query */
     HTTP_REPLY_BODY_BYTES_MAX = 32 * 1024 * 1024, /* of a body in memory: the largest submission, escaped twice */
     HTTP_DATE_MAX = 32,                           /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
 };

@@ -11,7 +11,7 @@
 #include "rest-adapter/lms_endpoints.h"
 #include "rest-adapter/login.h"
 
-enum { LOCATION_BYTES_MAX = 2 * HTTP_REQUEST_HEAD_BYTES_MAX };
+enum { LOCATION_BYTES_MAX = HTTP_REPLY_HEAD_BYTES_MAX };
 
 static const struct route {
     const char *path;

@@ -33,6 +33,9 @@ static void the_name_of_the_queue_comes_from_the_query(void **state)
         {.target = LENGTH "?queue_name=b+queue%27s", .reply = IS(0)},
         {.target = LENGTH "?queue_name=a/b%26c=d%2Be", .reply = IS(0)},
         {.target = LENGTH "?queue_name=%c3%bcn%c3%afcode", .reply = IS(0)},
+        {.target = LENGTH "?queue_name=\xc3\xbcn\xc3\xaf"
+                          "code",
+         .reply = IS(0)},
         {.target = LENGTH "?queue_name=%FCn%EFcode", .extra = "Content-Type: text/plain; charset=latin-1\r\n", .reply = IS(0)},
         {.target = LENGTH "?queue_name=[1,%20'a']", .reply = IS(0)},
         {.target = LENGTH "?queue_name=5", .reply = IS(0)},

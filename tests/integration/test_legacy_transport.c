@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
+#include "rest-adapter/http_message.h"
 #include "tests/support/legacy_talk.h"
 
 #define OK_REPLY  LEGACY_GOOD("OK")
@@ -260,6 +262,42 @@ static void requests_without_a_host_are_served(void **state)
     }
 }
 
+/* Each '"' becomes "%2522"; each byte beyond ASCII is encoded on the way. */
+static void the_longest_query_is_still_a_redirect(void **state)
+{
+    enum { QUOTES = 16000, RAW = 2000 };
+    static const char path[] = "/xqueue/submit/?";
+    static const char login[] = "/xqueue/login/?next=/xqueue/submit/%3F";
+    struct text target;
+    struct text location;
+
+    text_init(&target, HTTP_REQUEST_HEAD_BYTES_MAX);
+    text_init(&location, HTTP_REPLY_HEAD_BYTES_MAX);
+    text_append_string(&target, path);
+    text_append_string(&location, login);
+    for (int i = 0; i < QUOTES; i++) {
+        text_append_char(&target, '"');
+        text_append_string(&location, "%2522");
+    }
+    const struct legacy_row quotes = {
+        .name = "quotes", .target = target.bytes, .stranger = true, .status = 302, .location = location.bytes, .reply = ""};
+    legacy_check_rows(*state, &quotes, 1);
+
+    text_clear(&target);
+    text_clear(&location);
+    text_append_string(&target, path);
+    text_append_string(&location, login);
+    for (int i = 0; i < RAW; i++) {
+        text_append_string(&target, "\xc3");
+        text_append_string(&location, "%25C3");
+    }
+    const struct legacy_row raw = {
+        .name = "raw", .target = target.bytes, .stranger = true, .status = 302, .location = location.bytes, .reply = ""};
+    legacy_check_rows(*state, &raw, 1);
+    text_finish(&target);
+    text_finish(&location);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +313,7 @@ int main(void)
         cmocka_unit_test(head_is_get_without_a_body_and_safe_methods_reach_all_views),
         cmocka_unit_test(a_malformed_host_is_a_bad_request_on_every_path),
         cmocka_unit_test(requests_without_a_host_are_served),
+        cmocka_unit_test(the_longest_query_is_still_a_redirect),
     };
     return cmocka_run_group_tests(tests, legacy_set_up, legacy_tear_down);
 }

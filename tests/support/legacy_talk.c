@@ -14,7 +14,7 @@
 
 #define BOUNDARY "----a-boundary-of-a-test"
 
-enum { HEADER_VALUE_MAX = 8192, TARGET_MAX = 4096, MESSAGE_MAX = 2048 };
+enum { HEADER_VALUE_MAX = 131072, TARGET_MAX = 4096, MESSAGE_MAX = 2048 };
 
 int legacy_set_up(void **state)
 {
