@@ -417,39 +417,58 @@ static void users_are_listed_by_name(void **state)
     memory_free(users);
 }
 
-/* Processor time of this thread, in microseconds: the least of some tries. */
-static int64_t check_takes_us(struct fixture *fixture, const char *user)
+enum { SAMPLES_MAX = 60 };
+
+/* Notes the processor time of this thread for one check, in microseconds, if it is the least so far. */
+static void sample_check(struct fixture *fixture, const char *user, int64_t *least_us)
 {
-    int64_t least_us = INT64_MAX;
-    for (int i = 0; i < 5; i++) {
-        struct timespec from;
-        struct timespec to;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
-        (void)matches(fixture, user, "wrong");
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-        int64_t us = (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
-        least_us = us < least_us ? us : least_us;
-    }
-    return least_us;
+    struct timespec from;
+    struct timespec to;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    (void)matches(fixture, user, "wrong");
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    int64_t us = (to.tv_sec - from.tv_sec) * INT64_C(1000000) + (to.tv_nsec - from.tv_nsec) / 1000;
+    *least_us = us < *least_us ? us : *least_us;
 }
 
+static bool is_close(int64_t a_us, int64_t b_us)
+{
+    return a_us > b_us / 4 * 3 && a_us < b_us / 3 * 4;
+}
+
+/*
+ * Whoever shares the processor only ever makes a check slower, so the least of many tries comes near to what it costs. Taken in
+ * turn, and as many as it needs: what really differs never comes close.
+ */
 static void the_time_of_a_check_tells_nothing_of_the_user(void **state)
 {
     enum { ROUNDS = 50000 };
     struct fixture *fixture = *state;
     struct store_user expensive = make_user("expensive", "secret", ROUNDS);
-    int64_t before_us = check_takes_us(fixture, "nobody");
+    int64_t before_us = INT64_MAX;
+    int64_t expensive_us = INT64_MAX;
+    int64_t cheap_us = INT64_MAX;
+    int64_t nobody_us = INT64_MAX;
+    int64_t after_us = INT64_MAX;
+    sample_check(fixture, "nobody", &before_us);
 
     access_put_user(fixture->access, &expensive, false);
-    int64_t expensive_us = check_takes_us(fixture, "expensive");
-    int64_t cheap_us = check_takes_us(fixture, "lms");
-    int64_t nobody_us = check_takes_us(fixture, "nobody");
+    bool are_close = false;
+    for (int i = 0; i < SAMPLES_MAX && !are_close; i++) {
+        sample_check(fixture, "expensive", &expensive_us);
+        sample_check(fixture, "lms", &cheap_us);
+        sample_check(fixture, "nobody", &nobody_us);
+        are_close = is_close(cheap_us, expensive_us) && is_close(nobody_us, expensive_us);
+    }
     access_remove_user(fixture->access, "expensive");
+    for (int i = 0; i < SAMPLES_MAX && (after_us >= expensive_us / 2 || before_us >= expensive_us / 2); i++) {
+        sample_check(fixture, "nobody", &after_us);
+        before_us = after_us < before_us ? after_us : before_us;
+    }
 
-    assert_true(expensive_us > 2 * before_us);
-    assert_true(cheap_us > expensive_us / 4 * 3 && cheap_us < expensive_us / 3 * 4);
-    assert_true(nobody_us > expensive_us / 4 * 3 && nobody_us < expensive_us / 3 * 4);
-    assert_true(check_takes_us(fixture, "nobody") < expensive_us / 2);
+    assert_true(are_close);
+    assert_true(before_us < expensive_us / 2);
+    assert_true(after_us < expensive_us / 2);
 }
 
 static void a_load_reads_users_and_their_sessions(void **state)
