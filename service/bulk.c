@@ -12,9 +12,8 @@
 
 /* ---- what is done to one submission ---- */
 
-static enum status bulk_show(struct queues *queues, struct bulk *bulk, struct store_submission *row)
+enum status bulk_item_read(struct queues *queues, const struct store_submission *row, struct bulk_item *item)
 {
-    struct bulk_item *item = &bulk->items[bulk->progress.done];
     struct queue *queue = queues_find_by_id(queues, row->queue_id);
     item->row = *row;
     enum status status = STATUS_OK;
@@ -28,6 +27,11 @@ static enum status bulk_show(struct queues *queues, struct bulk *bulk, struct st
         item->has_delivery = status == STATUS_OK;
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status bulk_show(struct queues *queues, struct bulk *bulk, struct store_submission *row)
+{
+    return bulk_item_read(queues, row, &bulk->items[bulk->progress.done]);
 }
 
 static enum status bulk_retire(struct queues *queues, struct bulk *bulk, struct store_submission *row)

@@ -54,6 +54,9 @@ struct bulk_item {
     char queue[STORE_NAME_MAX];
 };
 
+/* All of *item of the submission row. Errors: those of the store. */
+enum status bulk_item_read(struct queues *queues, const struct store_submission *row, struct bulk_item *item) STATUS_CHECKED;
+
 struct bulk_progress {
     struct selection_place place;      /* of the last one that was looked at */
     struct selection_place done_place; /* of the last one that was done, or where it began */

@@ -156,17 +156,20 @@ void submission_view_finish(struct submission_view *view)
     view->result.body = NULL;
 }
 
-static enum status submitting_check_viewer(struct queues *queues, const struct view_request *request)
+/* STATUS_NOT_FOUND: there is none, or it is another's. */
+static enum status submitting_check_owner(struct queues *queues, int64_t id, const char *user)
 {
-    if (request->may_see_all) {
-        return STATUS_OK;
-    }
     char submitter[STORE_USER_MAX];
-    enum status status = queues_stored(queues, store_find_submitter(queues->store, request->id, submitter));
-    if (status == STATUS_OK && strcmp(submitter, request->user) != 0) {
+    enum status status = queues_stored(queues, store_find_submitter(queues->store, id, submitter));
+    if (status == STATUS_OK && strcmp(submitter, user) != 0) {
         return STATUS_NOT_FOUND;
     }
     return status;
+}
+
+static enum status submitting_not_found(int64_t id, struct error *error)
+{
+    return error_set(error, STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", "there is no submission %lld", (long long)id);
 }
 
 /* Optional parts: STATUS_NOT_FOUND only means that there is none. */
@@ -198,7 +201,7 @@ enum status submitting_view(struct queues *queues, const struct view_request *re
                             struct error *error)
 {
     struct submission_view *view = MEMORY_NEW(struct submission_view);
-    enum status status = submitting_check_viewer(queues, request);
+    enum status status = request->may_see_all ? STATUS_OK : submitting_check_owner(queues, request->id, request->user);
     if (status == STATUS_OK) {
         status = submitting_read_view(queues, request, view);
     }
@@ -210,10 +213,30 @@ enum status submitting_view(struct queues *queues, const struct view_request *re
         submission_view_finish(view);
     }
     memory_free(view);
-    if (status == STATUS_NOT_FOUND) {
-        return error_set(error, status, "SUBMISSION_NOT_FOUND", "there is no submission %lld", (long long)request->id);
+    return status == STATUS_NOT_FOUND ? submitting_not_found(request->id, error) : status;
+}
+
+/* ---- taking back ---- */
+
+enum status submitting_cancel(struct queues *queues, const struct cancel_order *order, struct error *error)
+{
+    struct store_submission row;
+    enum status status = order->may_cancel_all ? STATUS_OK : submitting_check_owner(queues, order->id, order->user);
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_find_submission(queues->store, order->id, &row));
     }
-    return status;
+    if (status != STATUS_OK) {
+        return status == STATUS_NOT_FOUND ? submitting_not_found(order->id, error) : status;
+    }
+    if (row.state == SUBMISSION_CANCELED) {
+        return STATUS_OK;
+    }
+    if (!submission_is_live(row.state)) {
+        return error_set(error, STATUS_WRONG_STATE, "WRONG_STATE", "submission %lld is %s: there is nothing to take back",
+                         (long long)order->id, submission_state_name(row.state));
+    }
+    text_copy(row.message, sizeof row.message, order->reason[0] != '\0' ? order->reason : "taken back by its submitter");
+    return grading_end(queues, &row, SUBMISSION_CANCELED, LOST_CANCELED);
 }
 
 /* ---- time ---- */

@@ -79,6 +79,19 @@ struct view_request {
 enum status submitting_view(struct queues *queues, const struct view_request *request, struct submission_view *out_view,
                             struct error *error) STATUS_CHECKED;
 
+struct cancel_order {
+    int64_t id;
+    const char *user; /* who asks; may take back only its own, unless may_cancel_all */
+    bool may_cancel_all;
+    const char *reason; /* for people; "" = a text of our own */
+};
+/*
+ * Takes a live submission back: CANCELED, without a delivery, for its submitter knows. A grader that works on it hears so. OK
+ * also when it was CANCELED already, which leaves its reason as it is. STATUS_NOT_FOUND SUBMISSION_NOT_FOUND;
+ * STATUS_WRONG_STATE WRONG_STATE: it is in another final state.
+ */
+enum status submitting_cancel(struct queues *queues, const struct cancel_order *order, struct error *error) STATUS_CHECKED;
+
 /* Submissions that are due to become READY, or to be given up as expired. */
 void submitting_tick(struct queues *queues);
 int64_t submitting_next_due_ms(struct queues *queues);

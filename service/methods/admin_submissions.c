@@ -29,13 +29,8 @@ static const Xqueue__V1__SubmissionFilter no_filter = XQUEUE__V1__SUBMISSION_FIL
 /* The names of states as bits; false: one is none. No names: all. */
 static bool bulk_take_states(struct selection *selection, const Xqueue__V1__SubmissionFilter *filter)
 {
-    selection->states = filter->n_states == 0 ? SELECTION_ALL_STATES : 0;
-    for (size_t i = 0; i < filter->n_states; i++) {
-        int state = (int)filter->states[i];
-        if (state < SUBMISSION_READY || state >= SUBMISSION_STATE_END) {
-            return false;
-        }
-        selection->states |= 1U << state;
+    if (!contract_states(filter->states, filter->n_states, &selection->states)) {
+        return false;
     }
     selection->delivery_states = filter->n_delivery_states == 0 ? SELECTION_ALL_DELIVERIES : 0;
     for (size_t i = 0; i < filter->n_delivery_states; i++) {
@@ -155,26 +150,12 @@ static void bulk_method_finish(struct method_command *method)
 static void search_reply(struct method_command *method)
 {
     const struct bulk *bulk = &((struct bulk_method *)method)->bulk;
-    size_t count = (size_t)bulk->progress.done;
     int64_t now_ms = clock_now_ms(method_service(method->call)->clock);
-    Xqueue__V1__GetResponse *views = memory_allocate_array(count, sizeof *views);
-    Xqueue__V1__GetResponse **pointers = memory_allocate_array(count, sizeof(void *));
-    for (size_t i = 0; i < count; i++) {
-        const struct bulk_item *item = &bulk->items[i];
-        xqueue__v1__get_response__init(&views[i]);
-        contract_fill_view(&views[i], &item->row, item->has_delivery ? &item->delivery : NULL, now_ms);
-        views[i].queue = contract_text(item->queue);
-        pointers[i] = &views[i];
-    }
     char token[SELECTION_TOKEN_MAX];
     bulk_write_token(bulk, token);
-    Xqueue__V1__ListResponse reply = XQUEUE__V1__LIST_RESPONSE__INIT;
-    reply.submissions = pointers;
-    reply.n_submissions = count;
-    reply.next_page_token = token;
-    rpc_server_call_reply(method->call, &reply.base);
-    memory_free(pointers);
-    memory_free(views);
+    Xqueue__V1__ListResponse *reply = contract_list(bulk->items, (size_t)bulk->progress.done, token, now_ms);
+    rpc_server_call_reply(method->call, &reply->base);
+    contract_list_destroy(reply);
 }
 
 static const struct method_steps search_steps = {

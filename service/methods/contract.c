@@ -139,3 +139,43 @@ void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submis
         view->delivered_at_ms = delivery->state == DELIVERY_DELIVERED ? delivery->state_at_ms : 0;
     }
 }
+
+Xqueue__V1__ListResponse *contract_list(const struct bulk_item *items, size_t count, const char *next_page_token,
+                                        int64_t now_ms)
+{
+    Xqueue__V1__ListResponse *list = MEMORY_NEW(Xqueue__V1__ListResponse);
+    xqueue__v1__list_response__init(list);
+    list->submissions = memory_allocate_array(count, sizeof(void *));
+    list->n_submissions = count;
+    list->next_page_token = contract_text(next_page_token);
+    for (size_t i = 0; i < count; i++) {
+        list->submissions[i] = MEMORY_NEW(Xqueue__V1__GetResponse);
+        xqueue__v1__get_response__init(list->submissions[i]);
+        contract_fill_view(list->submissions[i], &items[i].row, items[i].has_delivery ? &items[i].delivery : NULL, now_ms);
+        list->submissions[i]->queue = contract_text(items[i].queue);
+    }
+    return list;
+}
+
+void contract_list_destroy(Xqueue__V1__ListResponse *list)
+{
+    for (size_t i = 0; i < list->n_submissions; i++) {
+        memory_free(list->submissions[i]);
+    }
+    memory_free(list->submissions);
+    memory_free(list);
+}
+
+bool contract_states(const Xqueue__V1__SubmissionState *states, size_t count, unsigned *out_states)
+{
+    unsigned bits = count == 0 ? SELECTION_ALL_STATES : 0;
+    for (size_t i = 0; i < count; i++) {
+        int state = (int)states[i];
+        if (state < SUBMISSION_READY || state >= SUBMISSION_STATE_END) {
+            return false;
+        }
+        bits |= 1U << state;
+    }
+    *out_states = bits;
+    return true;
+}

@@ -7,6 +7,7 @@
 #ifndef SERVICE_METHODS_CONTRACT_H
 #define SERVICE_METHODS_CONTRACT_H
 
+#include "service/bulk.h"
 #include "service/grader_link.h"
 #include "service/work_session.h"
 #include "xqueue/v1/graders.pb-c.h"
@@ -26,6 +27,14 @@ bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *o
 /* What there is to say of a submission, but its queue's name; borrows from row and delivery (NULL: none). */
 void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,
                         const struct store_delivery *delivery, int64_t now_ms);
+
+/* A page of submissions that borrows from items and token; free with contract_list_destroy. */
+Xqueue__V1__ListResponse *contract_list(const struct bulk_item *items, size_t count, const char *next_page_token,
+                                        int64_t now_ms);
+void contract_list_destroy(Xqueue__V1__ListResponse *list);
+
+/* The states as bits 1 << enum submission_state; none: all. False: one is none of those that there are. */
+bool contract_states(const Xqueue__V1__SubmissionState *states, size_t count, unsigned *out_states);
 
 /* Borrowed text as protobuf-c wants it; generated structs are not const-correct, nothing is written through it. */
 char *contract_text(const char *text);

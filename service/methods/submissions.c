@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/listing.h"
 #include "service/methods/contract.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
 #include "service/rules/order.h"
 #include "service/submitting.h"
 #include "xqueue/v1/submissions.pb-c.h"
+
+enum { SUBMISSIONS_TOKEN_MAX = 24 }; /* text of an id, and a NUL */
 
 /* ---- Submit ---- */
 
@@ -332,6 +337,116 @@ static void on_list_queues(struct rpc_server_call *call, struct rpc_message *mes
     rpc_message_free(message);
 }
 
+/* ---- List ---- */
+
+struct list_method {
+    struct method_command base;
+    struct listing_order order;
+    struct listing listing;
+};
+
+static enum status list_perform(struct method_command *method, struct queues *queues)
+{
+    struct list_method *list = (struct list_method *)method;
+    return listing_read(queues, &list->order, &list->listing, &method->error);
+}
+
+static void list_reply(struct method_command *method)
+{
+    const struct listing *listing = &((struct list_method *)method)->listing;
+    char token[SUBMISSIONS_TOKEN_MAX] = "";
+    if (listing->next_before_id > 0) {
+        (void)snprintf(token, sizeof token, "%" PRId64, listing->next_before_id);
+    }
+    Xqueue__V1__ListResponse *reply =
+        contract_list(listing->items, listing->count, token, clock_now_ms(method_service(method->call)->clock));
+    rpc_server_call_reply(method->call, &reply->base);
+    contract_list_destroy(reply);
+}
+
+static void list_finish(struct method_command *method)
+{
+    listing_finish(&((struct list_method *)method)->listing);
+}
+
+static const struct method_steps list_steps = {
+    .size = sizeof(struct list_method),
+    .perform = list_perform,
+    .reply = list_reply,
+    .finish = list_finish,
+};
+
+/* The first thing that is wrong with a request, or NULL; fills the order. */
+static const char *list_take_order(struct listing_order *order, const Xqueue__V1__ListRequest *request)
+{
+    *order = (struct listing_order){
+        .queue = request->queue,
+        .before_id = INT64_MAX,
+        .page_size = request->page_size > 0 ? request->page_size : LISTING_PAGE_DEFAULT,
+    };
+    if (!method_text_fits(request->queue, STORE_NAME_MAX - 1)) {
+        return "queue has at most 128 bytes";
+    }
+    if (request->page_size > LISTING_PAGE_MAX) {
+        return "page_size is at most 1,000";
+    }
+    if (!contract_states(request->states, request->n_states, &order->states)) {
+        return "a state is none of those that there are";
+    }
+    if (request->page_token[0] != '\0' && text_to_int64(request->page_token, 1, INT64_MAX, &order->before_id) != STATUS_OK) {
+        return "page_token is not one of an earlier answer";
+    }
+    return NULL;
+}
+
+static void on_list(struct rpc_server_call *call, struct rpc_message *message)
+{
+    struct list_method *list = (struct list_method *)method_create(call, message, &list_steps);
+    const Xqueue__V1__ListRequest *request = (const Xqueue__V1__ListRequest *)rpc_message_body(message);
+    const char *fault = list_take_order(&list->order, request);
+    if (fault) {
+        method_fail_invalid(&list->base, "LIST_INVALID", fault);
+        return;
+    }
+    list->order.submitter = method_identity(call)->user;
+    method_submit(&list->base);
+}
+
+/* ---- Cancel ---- */
+
+static enum status cancel_perform(struct method_command *method, struct queues *queues)
+{
+    const Xqueue__V1__CancelRequest *request = (const Xqueue__V1__CancelRequest *)rpc_message_body(method->message);
+    const struct identity *identity = method_identity(method->call);
+    struct cancel_order order = {
+        .id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0,
+        .user = identity->user,
+        .may_cancel_all = (identity->roles & CONFIG_ROLE_ADMIN) != 0,
+        .reason = request->reason,
+    };
+    return submitting_cancel(queues, &order, &method->error);
+}
+
+static void cancel_reply(struct method_command *method)
+{
+    Xqueue__V1__CancelResponse reply = XQUEUE__V1__CANCEL_RESPONSE__INIT;
+    reply.state = XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_CANCELED;
+    rpc_server_call_reply(method->call, &reply.base);
+}
+
+static const struct method_steps cancel_steps = {
+    .size = sizeof(struct method_command), .perform = cancel_perform, .reply = cancel_reply};
+
+static void on_cancel(struct rpc_server_call *call, struct rpc_message *message)
+{
+    const Xqueue__V1__CancelRequest *request = (const Xqueue__V1__CancelRequest *)rpc_message_body(message);
+    if (!method_text_fits(request->reason, STORE_MESSAGE_MAX - 1)) {
+        method_refuse(call, message, "CANCEL_INVALID", "reason has at most 1,024 bytes and no control characters");
+        return;
+    }
+    method_start(call, message, &cancel_steps);
+}
+
 const struct rpc_method submissions_methods[] = {
     {.path = "/xqueue.v1.Submissions/Submit",
      .kind = RPC_UNARY,
@@ -353,8 +468,16 @@ const struct rpc_method submissions_methods[] = {
      .request = &xqueue__v1__list_queues_request__descriptor,
      .on_message = on_list_queues,
      .role = METHOD_ANYBODY},
-    {.path = "/xqueue.v1.Submissions/List", .kind = RPC_UNARY, .role = METHOD_SUBMIT_OR_ADMIN},
-    {.path = "/xqueue.v1.Submissions/Cancel", .kind = RPC_UNARY, .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/List",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__list_request__descriptor,
+     .on_message = on_list,
+     .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/Cancel",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__cancel_request__descriptor,
+     .on_message = on_cancel,
+     .role = METHOD_SUBMIT_OR_ADMIN},
     {.path = "/xqueue.v1.Submissions/Watch", .kind = RPC_SERVER_STREAM, .role = METHOD_SUBMIT_OR_ADMIN},
     {0},
 };

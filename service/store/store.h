@@ -211,6 +211,10 @@ struct store_place store_walk_start(void);
 enum status store_walk_next(struct store *store, enum store_walk walk, int64_t queue_id, struct store_place *place,
                             struct store_submission *out_row) STATUS_CHECKED;
 
+/* The newest of the submitter's with an id below before_id. STATUS_NOT_FOUND: none. */
+enum status store_next_submitted(struct store *store, const char *submitter, int64_t before_id,
+                                 struct store_submission *out_row) STATUS_CHECKED;
+
 /* The first READY one of the queue in the ready order. STATUS_NOT_FOUND: none. */
 enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row) STATUS_CHECKED;
 

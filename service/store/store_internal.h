@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 3,
+    STORE_SCHEMA_VERSION = 4,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -57,6 +57,7 @@ enum statement {
     STATEMENT_WALK_DEAD,
     STATEMENT_WALK_UNGRADABLE,
     STATEMENT_WALK_UNDELIVERABLE,
+    STATEMENT_NEXT_SUBMITTED,
     STATEMENT_MOVE_SUBMISSION,
     STATEMENT_RENEW_LEASE,
     STATEMENT_INSERT_CONTENT,
@@ -122,6 +123,7 @@ struct store {
 extern const char store_schema_sql[];
 extern const char store_schema_2_sql[];
 extern const char store_schema_3_sql[];
+extern const char store_schema_4_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

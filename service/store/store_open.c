@@ -26,6 +26,7 @@ static const struct migration migrations[] = {
     {1, store_schema_sql},
     {2, store_schema_2_sql},
     {3, store_schema_3_sql},
+    {4, store_schema_4_sql},
 };
 
 static enum status system_failure(struct error *error, const char *what, const char *path)

@@ -88,6 +88,9 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_WALK_UNGRADABLE] = WALK_QUEUES("submission_ungradable", "UNGRADABLE"),
     [STATEMENT_WALK_UNDELIVERABLE] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = " NEXT_IN_QUEUES(
         "delivery", "submission_id", "delivery_undeliverable", "UNDELIVERABLE"),
+    [STATEMENT_NEXT_SUBMITTED] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id ="
+                                 " (SELECT submission_id FROM content INDEXED BY content_submitter"
+                                 " WHERE submitter = ?1 AND submission_id < ?2 ORDER BY submission_id DESC LIMIT 1)",
     [STATEMENT_MOVE_SUBMISSION] =
         "UPDATE submission SET state = ?1, rank = ?2, virtual_ms = ?3, state_at_ms = ?4, ready_at_ms = ?5, expires_at_ms = ?6,"
         " attempt = ?7, failures = ?8, lease_key = ?9, grader = ?10, leased_at_ms = ?11, lease_expires_at_ms = ?12,"

@@ -120,6 +120,15 @@ enum status store_find_submission(struct store *store, int64_t id, struct store_
     return store_read_only_submission(&query, out_row);
 }
 
+enum status store_next_submitted(struct store *store, const char *submitter, int64_t before_id,
+                                 struct store_submission *out_row)
+{
+    struct query query = query_start(store, STATEMENT_NEXT_SUBMITTED);
+    query_bind_text(&query, submitter);
+    query_bind_int(&query, before_id);
+    return store_read_only_submission(&query, out_row);
+}
+
 enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_READY);
