@@ -45,7 +45,9 @@ struct config_texts {
 
 struct config_queue {
     char *name;                 /* 1 to CONFIG_NAME_BYTES_MAX bytes; unique */
-    char *push_url;             /* "" = graders come for submissions */
+    char *push_url;             /* "" = graders come for submissions; else xqueue-rest posts them there */
+    int64_t push_parallel_max;  /* 1 to 1,000; 4: posts that run at the same time */
+    int64_t push_timeout_ms;    /* 100 to 86,400,000; 30,000: for one post and its answer; at most hard_limit_ms */
     int64_t lease_ms;           /* 1,000 to 86,400,000; 60,000 */
     int64_t hard_limit_ms;      /* 1,000 to 604,800,000; 86,400,000: renewing ends there; at least lease_ms */
     int64_t accept_within_ms;   /* 100 to 60,000; 10,000 */
@@ -109,8 +111,8 @@ struct config_s3 {
 struct config_rest {
     struct config_texts listen; /* HTTP: "127.0.0.1:8040", "[::1]:8040"; default 127.0.0.1:8040 */
     char *core;                 /* where xqueued is: "127.0.0.1:8041", "unix:/path"; default: the first of service.listen */
-    char
-        *user; /* of users, with role deliver: as whom the courier works; its password must be a file or from the environment */
+    char *user; /* of users, with role deliver, and grade where queues have a push_url: as whom the adapter works; its password
+                   must be a file or from the environment */
     char *public_url;    /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
     char *media_url;     /* "" = files are served by the adapter; else prefix of file URLs */
     int64_t file_url_ms; /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */

@@ -96,6 +96,10 @@ static enum status check_queues(const struct check *check)
             return CHECK_FAIL(check, nodes->items[at].line,
                               "queues.%.60s: hard_limit_ms (%" PRId64 ") is less than lease_ms (%" PRId64 ")", queue->name,
                               queue->hard_limit_ms, queue->lease_ms);
+        if (queue->push_url[0] != '\0' && queue->push_timeout_ms > queue->hard_limit_ms)
+            return CHECK_FAIL(check, nodes->items[at].line,
+                              "queues.%.60s: push_timeout_ms (%" PRId64 ") is more than hard_limit_ms (%" PRId64 ")",
+                              queue->name, queue->push_timeout_ms, queue->hard_limit_ms);
         if (queue->retry_delay_ms_max < queue->retry_delay_ms)
             return CHECK_FAIL(check, nodes->items[at].line,
                               "queues.%.60s: retry_delay_ms_max (%" PRId64 ") is less than retry_delay_ms (%" PRId64 ")",
@@ -117,6 +121,15 @@ static enum status check_users(const struct check *check)
     return STATUS_OK;
 }
 
+static const struct config_queue *first_pushed(const struct config *config)
+{
+    for (size_t at = 0; at < config->queue_count; at++) {
+        if (config->queues[at].push_url[0] != '\0')
+            return &config->queues[at];
+    }
+    return NULL;
+}
+
 static enum status check_rest_user(const struct check *check)
 {
     const char *name = check->config->rest.user;
@@ -128,6 +141,10 @@ static enum status check_rest_user(const struct check *check)
         return CHECK_FAIL(check, line, "rest.user: there is no user '%.60s'", name);
     if (!(user->roles & CONFIG_ROLE_DELIVER))
         return CHECK_FAIL(check, line, "rest.user: '%.60s' lacks the role deliver", name);
+    const struct config_queue *pushed = first_pushed(check->config);
+    if (pushed && !(user->roles & CONFIG_ROLE_GRADE))
+        return CHECK_FAIL(check, line, "rest.user: '%.60s' lacks the role grade, which the push_url of queue '%.60s' needs",
+                          name, pushed->name);
     if (user->password[0] == '\0' && !check->reader->is_client)
         return CHECK_FAIL(check, line, "rest.user: '%.60s' needs its password in a file or in the environment, not as a hash",
                           name);

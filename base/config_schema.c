@@ -144,8 +144,8 @@ static const struct config_key rest_keys[] = {
         "it belongs behind a reverse proxy."),
     TEXT(core, 0, PATH_BYTES_MAX, "", config_check_target, "Where xqueued is. Default: the first of service.listen."),
     TEXT(user, 0, USER_BYTES_MAX, "", NULL,
-         "As which of the users the courier works: one with the role deliver, whose password is in a file or in the "
-         "environment."),
+         "As which of the users xqueue-rest works: one with the role deliver, and grade where a queue has a push_url, whose "
+         "password is in a file or in the environment."),
     TEXT(public_url, 0, URL_BYTES_MAX, "", config_check_url,
          "How graders reach this program, for the URLs of files. Default: 'http://' and the first of listen."),
     TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_media_url,
@@ -215,7 +215,10 @@ const struct config_section config_section_callbacks =
 
 #define OWNER struct config_queue
 static const struct config_key queue_keys[] = {
-    TEXT(push_url, 0, URL_BYTES_MAX, "", config_check_url, "Where submissions are posted to. Default: graders come for them."),
+    TEXT(push_url, 0, URL_BYTES_MAX, "", config_check_url,
+         "Where xqueue-rest posts submissions to; the answer is the result. Default: graders come for them."),
+    NUMBER(push_parallel_max, 1, 1000, 4, "Posts to push_url that run at the same time; each adapter has as many."),
+    NUMBER(push_timeout_ms, 100, DAY, 30 * SECOND, "For a post to push_url and its answer; at most hard_limit_ms."),
     NUMBER(lease_ms, SECOND, DAY, MINUTE, "How long a grader may take before it must renew."),
     NUMBER(hard_limit_ms, SECOND, 7 * DAY, DAY, "How long a grader may take with renewing; at least lease_ms."),
     NUMBER(accept_within_ms, 100, MINUTE, 10 * SECOND, "How long a grader may take to confirm that it got a submission."),

@@ -2,10 +2,7 @@
 #include "rest-adapter/courier.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -189,19 +186,6 @@ static void *lease_main(void *argument)
 
 /* ---- life ---- */
 
-/* Lasting, and different for each adapter of a machine, so that one of them does not take over the other's deliveries. */
-static void choose_name(struct courier *courier)
-{
-    char host[HOST_NAME_MAX + 1] = "";
-    const struct config_texts *listen = &courier->config->rest.listen;
-    char name[COURIER_NAME_MAX + HOST_NAME_MAX];
-    if (gethostname(host, sizeof(host) - 1) != 0)
-        (void)text_copy(host, sizeof(host), "localhost");
-    (void)snprintf(name, sizeof(name), "xqueue-rest@%s %s", host, listen->count > 0 ? listen->items[0] : "");
-    (void)text_copy(courier->name, sizeof(courier->name), name);
-    secret_key(courier->instance);
-}
-
 static enum status start_parts(struct courier *courier, struct error *error)
 {
     const struct config_callbacks *callbacks = &courier->config->callbacks;
@@ -232,7 +216,8 @@ enum status courier_create(const struct config *config, struct core_client *core
     lms_health_init(&courier->health);
     pthread_mutex_init(&courier->lock, NULL);
     clock_condition_init(&courier->changed);
-    choose_name(courier);
+    adapter_name(&config->rest, courier->name);
+    secret_key(courier->instance);
     enum status status = start_parts(courier, error);
     if (status != STATUS_OK) {
         http_client_destroy(courier->http);

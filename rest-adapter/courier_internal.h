@@ -17,13 +17,12 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "rest-adapter/adapter_name.h"
 #include "rest-adapter/courier.h"
 #include "rest-adapter/courier_reports.h"
 #include "rest-adapter/http_client.h"
 #include "rest-adapter/lms_health.h"
 #include "xqueue/v1/deliveries.pb-c.h"
-
-enum { COURIER_NAME_MAX = 129 }; /* the contract's bound and a NUL */
 
 /* What was leased and is not over: held from the lease until its report is over. */
 struct delivery {
@@ -38,7 +37,7 @@ struct delivery {
 struct courier {
     const struct config *config; /* borrowed */
     struct core_client *core;    /* borrowed */
-    char name[COURIER_NAME_MAX];
+    char name[ADAPTER_NAME_MAX];
     char instance[SECRET_KEY_TEXT_MAX];
     struct http_client *http;        /* owned until stopped */
     struct courier_reports *reports; /* owned until stopped */

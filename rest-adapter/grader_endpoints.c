@@ -4,20 +4,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "base/secret.h"
+#include "rest-adapter/direct_files.h"
 #include "rest-adapter/http_form.h"
 #include "rest-adapter/legacy_header.h"
+#include "rest-adapter/queue_length.h"
 #include "xqueue/v1/graders.pb-c.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
-enum {
-    QUEUE_NAMES_BYTES_MAX = LEGACY_NAME_BYTES_MAX,
-    DIRECT_URL_BYTES_MAX = 4 * FILES_URL_BYTES_MAX, /* whatever the core keeps as a URL, or a presigned one */
-};
+enum { QUEUE_NAMES_BYTES_MAX = LEGACY_NAME_BYTES_MAX };
 
-static const struct rpc_client_method get_queue_method = {"/xqueue.v1.Submissions/GetQueue",
-                                                          &xqueue__v1__get_queue_response__descriptor};
 static const struct rpc_client_method list_queues_method = {"/xqueue.v1.Submissions/ListQueues",
                                                             &xqueue__v1__list_queues_response__descriptor};
 static const struct rpc_client_method lease_method = {"/xqueue.v1.Graders/Lease", &xqueue__v1__lease_response__descriptor};
@@ -51,15 +47,12 @@ static void say_queue_names(struct endpoint *endpoint)
 
 static void say_queue_length(struct endpoint *endpoint, struct span queue)
 {
-    Xqueue__V1__GetQueueRequest request = XQUEUE__V1__GET_QUEUE_REQUEST__INIT;
-    const Xqueue__V1__GetQueueResponse *response = NULL;
-    struct rpc_message *reply = NULL;
+    struct queue_length length = {0};
     struct error error = {0};
     enum status status = STATUS_NOT_FOUND;
 
     if (endpoint_is_queue_name(queue)) {
-        request.queue = (char *)queue.bytes;
-        status = endpoint_call(endpoint, &get_queue_method, &request.base, &reply, &error);
+        status = queue_length_ask(endpoint, queue.bytes, &length, &error);
     }
     if (status == STATUS_NOT_FOUND) {
         say_queue_names(endpoint);
@@ -69,10 +62,8 @@ static void say_queue_length(struct endpoint *endpoint, struct span queue)
         endpoint_fail(endpoint, status, &error, queue);
         return;
     }
-    response = (const Xqueue__V1__GetQueueResponse *)(const void *)rpc_message_body(reply);
     http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
-    legacy_reply_number(&endpoint->reply->body, (int64_t)response->ready_count);
-    rpc_message_free(reply);
+    legacy_reply_number(&endpoint->reply->body, length.counted);
 }
 
 void get_queuelen_serve(struct endpoint *endpoint)
@@ -95,26 +86,18 @@ static void say_submission(struct endpoint *endpoint, const Xqueue__V1__Grant *g
     const Xqueue__V1__Submission *submission = grant->submission;
     struct legacy_submission legacy = {.id = submission->id,
                                        .key = grant->lease->lease_key,
-                                       .body = {(const char *)submission->body.data, submission->body.len},
-                                       .file_count = submission->n_files};
-    struct legacy_file *files = memory_allocate_array(submission->n_files, sizeof(*files));
+                                       .body = {(const char *)submission->body.data, submission->body.len}};
+    struct direct_files direct;
 
-    struct text *urls = memory_allocate_array(submission->n_files, sizeof(*urls));
-
+    direct_files_init(&direct, submission->n_files);
     for (size_t i = 0; i < submission->n_files; i++) {
-        text_init(&urls[i], DIRECT_URL_BYTES_MAX);
-        files_append_direct_url(endpoint->adapter->files, span_of(submission->files[i]->url), &urls[i]);
-        files[i].field = span_of(submission->files[i]->name);
-        files[i].url = (struct span){urls[i].bytes, urls[i].length};
+        direct_files_add(&direct, endpoint->adapter->files, submission->files[i]->name, submission->files[i]->url);
     }
-    legacy.files = files;
+    legacy.files = direct.items;
+    legacy.file_count = direct.count;
     http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
     legacy_reply_submission(&endpoint->reply->body, &legacy);
-    for (size_t i = 0; i < submission->n_files; i++) {
-        text_finish(&urls[i]);
-    }
-    memory_free(urls);
-    memory_free(files);
+    direct_files_finish(&direct);
 }
 
 static void lease_submission(struct endpoint *endpoint, struct span queue)
@@ -147,25 +130,17 @@ static void lease_submission(struct endpoint *endpoint, struct span queue)
 /* What a pull would say, without one: of a queue that is not empty, nothing. */
 static void look_at_queue(struct endpoint *endpoint, struct span queue)
 {
-    Xqueue__V1__GetQueueRequest request = XQUEUE__V1__GET_QUEUE_REQUEST__INIT;
-    const Xqueue__V1__GetQueueResponse *response = NULL;
-    struct rpc_message *reply = NULL;
+    struct queue_length length = {0};
     struct error error = {0};
-    enum status status = STATUS_OK;
+    enum status status = queue_length_ask(endpoint, queue.bytes, &length, &error);
 
-    request.queue = (char *)queue.bytes;
-    status = endpoint_call(endpoint, &get_queue_method, &request.base, &reply, &error);
     if (status != STATUS_OK) {
         endpoint_fail(endpoint, status, &error, queue);
-        return;
-    }
-    response = (const Xqueue__V1__GetQueueResponse *)(const void *)rpc_message_body(reply);
-    if (response->ready_count == 0) {
+    } else if (length.ready == 0) {
         endpoint_say(endpoint, LEGACY_QUEUE_EMPTY, queue);
     } else {
         http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
     }
-    rpc_message_free(reply);
 }
 
 void get_submission_serve(struct endpoint *endpoint)

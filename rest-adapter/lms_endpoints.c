@@ -5,19 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "rest-adapter/callback_rules.h"
 #include "rest-adapter/http_form.h"
 #include "rest-adapter/legacy_header.h"
+#include "rest-adapter/queue_length.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
 enum { COUNT_TEXT_MAX = 24 };
 
 static const struct rpc_client_method submit_method = {"/xqueue.v1.Submissions/Submit",
                                                        &xqueue__v1__submit_response__descriptor};
-static const struct rpc_client_method get_queue_method = {"/xqueue.v1.Submissions/GetQueue",
-                                                          &xqueue__v1__get_queue_response__descriptor};
 
 /* A submission on its way to the core. */
 struct submitting {
@@ -89,11 +89,30 @@ static bool is_refusal(enum status status, const struct error *error)
 
 /* ---- submit ---- */
 
-static void say_ready_count(struct endpoint *endpoint, uint64_t count)
+/*
+ * What the LMS shows to the student: how long the queue is, with this submission. A queue that is pushed has it in somebody's
+ * hands already, so it is counted apart; should that fail, the submission is in all the same.
+ */
+static int64_t counted_length(struct endpoint *endpoint, const char *queue, uint64_t ready_count)
+{
+    struct queue_length length = {.counted = (int64_t)ready_count};
+    struct error error = {0};
+
+    if (queue_length_is_pushed(endpoint, queue)) {
+        enum status status = queue_length_ask(endpoint, queue, &length, &error);
+        if (status != STATUS_OK) {
+            log_event(LOG_WARN, "queue_not_counted", LOG_TEXT("queue", queue), LOG_TEXT("status", status_name(status)));
+        }
+        return length.counted > 0 ? length.counted : 1;
+    }
+    return length.counted;
+}
+
+static void say_length(struct endpoint *endpoint, int64_t length)
 {
     char text[COUNT_TEXT_MAX];
 
-    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)count);
+    (void)snprintf(text, sizeof(text), "%lld", (long long)length);
     http_reply_header(endpoint->reply, "Content-Type", LEGACY_REPLY_CONTENT_TYPE);
     legacy_reply_string(&endpoint->reply->body, 0, span_of(text));
 }
@@ -120,7 +139,7 @@ static enum status call_submit(struct submitting *submitting, struct span body, 
         return status;
     }
     response = (const Xqueue__V1__SubmitResponse *)(const void *)rpc_message_body(reply);
-    say_ready_count(submitting->endpoint, response->ready_count);
+    say_length(submitting->endpoint, counted_length(submitting->endpoint, submitting->header.queue, response->ready_count));
     rpc_message_free(reply);
     return STATUS_OK;
 }
@@ -151,8 +170,7 @@ static void refuse(struct submitting *submitting, enum status status, const stru
 {
     struct endpoint *endpoint = submitting->endpoint;
     struct span queue = {submitting->header.queue, submitting->header.queue_length};
-    Xqueue__V1__GetQueueRequest request = XQUEUE__V1__GET_QUEUE_REQUEST__INIT;
-    struct rpc_message *reply = NULL;
+    struct queue_length length = {0};
     struct error unknown = {0};
 
     if (!submitting->header.queue_is_name) {
@@ -161,10 +179,8 @@ static void refuse(struct submitting *submitting, enum status status, const stru
         }
         return;
     }
-    request.queue = submitting->header.queue;
-    enum status asked = endpoint_call(endpoint, &get_queue_method, &request.base, &reply, &unknown);
+    enum status asked = queue_length_ask(endpoint, submitting->header.queue, &length, &unknown);
     if (asked == STATUS_OK) {
-        rpc_message_free(reply);
         endpoint_fail(endpoint, status, error, queue);
     } else {
         endpoint_fail(endpoint, asked, &unknown, queue);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * xqueue-rest: the legacy HTTP interface before xqueued, and the courier that brings results to the LMS.
+ * xqueue-rest: the legacy HTTP interface before xqueued, the courier that brings results to the LMS, and the push graders.
  *
- * Starts from the core's client outwards and stops in the opposite order: first no new requests, then no new deliveries, then
- * no more calls. The core need not be there for either.
+ * Starts from the core's client outwards and stops in the opposite order: first no new requests and nothing more to grade, then
+ * no new deliveries, then no more calls. The core need not be there for either.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -19,18 +19,21 @@
 #include "rest-adapter/files.h"
 #include "rest-adapter/http_form.h"
 #include "rest-adapter/http_server.h"
+#include "rest-adapter/push_graders.h"
 #include "rest-adapter/routes.h"
 
 enum {
-    DESCRIPTORS_BESIDE = 128, /* beside those of the HTTP server, and one per callback */
-    STOP_GRACE_MS = 10000,    /* for running requests and running callbacks, each */
-    EXIT_SECOND_SIGNAL = 143, /* as the signal itself would */
+    DESCRIPTORS_BESIDE = 128,   /* beside those of the HTTP server, of push graders, and one per callback */
+    STOP_GRACE_MS = 10000,      /* for running requests and running callbacks, each */
+    STOP_PUSH_GRACE_MS = 20000, /* for push graders, after that of running requests */
+    EXIT_SECOND_SIGNAL = 143,   /* as the signal itself would */
 };
 
 struct program {
     struct config *config;
     struct adapter adapter;
     struct courier *courier;
+    struct push_graders *push_graders;
     struct http_server *server;
 };
 
@@ -39,8 +42,8 @@ static int64_t connections_max(const struct config *config)
 {
     int64_t wanted = config->rest.connections_max;
     int64_t allowed = process_descriptors_max();
-    int64_t possible = http_server_connections_max(wanted, config->rest.threads,
-                                                   allowed - DESCRIPTORS_BESIDE - config->callbacks.parallel_max);
+    int64_t others = DESCRIPTORS_BESIDE + config->callbacks.parallel_max + push_graders_descriptors(config);
+    int64_t possible = http_server_connections_max(wanted, config->rest.threads, allowed - others);
 
     if (possible < wanted) {
         log_event(LOG_WARN, "few_descriptors", LOG_INT("allowed", allowed), LOG_INT("connections_max", possible),
@@ -57,17 +60,6 @@ static void warn_of_open_listeners(const struct config_rest *rest)
             log_event(LOG_WARN, "listening_without_tls", LOG_TEXT("address", rest->listen.items[i]),
                       LOG_TEXT("text", "reachable from other machines without TLS; put a reverse proxy before it, and name the "
                                        "proxy in rest.trusted_proxies"));
-        }
-    }
-}
-
-/* Accepted in the configuration, because it belongs to a queue; said aloud, because nothing pushes yet. */
-static void warn_of_push_queues(const struct config *config)
-{
-    for (size_t i = 0; i < config->queue_count; i++) {
-        if (config->queues[i].push_url[0] != '\0') {
-            log_event(LOG_WARN, "push_not_driven", LOG_TEXT("queue", config->queues[i].name),
-                      LOG_TEXT("text", "push_url is not used by this version: graders must come for the queue's submissions"));
         }
     }
 }
@@ -89,7 +81,6 @@ static enum status program_start(struct program *program, struct error *error)
                                                 .context = &program->adapter};
     program->adapter.config = config;
     warn_of_open_listeners(&config->rest);
-    warn_of_push_queues(config);
     enum status status = files_open(&config->rest, &config->callbacks, &program->adapter.files, error);
     if (status == STATUS_OK) {
         status = core_client_create(config, &program->adapter.core, error);
@@ -97,6 +88,10 @@ static enum status program_start(struct program *program, struct error *error)
     if (status == STATUS_OK) {
         program->adapter.basic = basic_sessions_create(program->adapter.core, config);
         status = courier_create(config, program->adapter.core, &program->courier, error);
+    }
+    if (status == STATUS_OK) {
+        status = push_graders_create(config, program->adapter.files, &program->push_graders, error);
+        rpc_log_install(); // the SDK has silenced it
     }
     if (status == STATUS_OK) {
         status = http_server_start(&options, &program->server, error);
@@ -107,13 +102,20 @@ static enum status program_start(struct program *program, struct error *error)
 /* Also of a program that started only in part. */
 static void program_stop(struct program *program)
 {
+    if (program->push_graders != NULL) {
+        push_graders_drain(program->push_graders);
+    }
     if (program->server != NULL) {
         http_server_stop(program->server, STOP_GRACE_MS);
+    }
+    if (program->push_graders != NULL) {
+        push_graders_stop(program->push_graders, STOP_PUSH_GRACE_MS);
     }
     if (program->courier != NULL) {
         courier_stop(program->courier, STOP_GRACE_MS);
     }
     http_server_destroy(program->server);
+    push_graders_destroy(program->push_graders);
     courier_destroy(program->courier);
     basic_sessions_destroy(program->adapter.basic);
     core_client_destroy(program->adapter.core);
@@ -158,7 +160,8 @@ int main(int argc, char **argv)
     struct config *config = NULL;
     int exit_code = EXIT_SUCCESS;
 
-    if (!config_from_arguments(argc, argv, "xqueue-rest", "The legacy HTTP interface of xqueued, and its courier.", &config,
+    if (!config_from_arguments(argc, argv, "xqueue-rest",
+                               "The legacy HTTP interface of xqueued, its courier and its push graders.", &config,
                                &exit_code)) {
         return exit_code;
     }

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 
 const char import_config_text[] = "queues:\n  a:\n    lease_ms: 60000\n  b:\n    push_url: http://grader\nrest: {user: lms}\n"
-                                  "users:\n  lms:\n    password_file: secret\n    roles: [submit, deliver]\n";
+                                  "users:\n  lms:\n    password_file: secret\n    roles: [submit, grade, deliver]\n";
 
 struct config *import_parse_config(const struct import_fixture *fixture, const char *text)
 {

@@ -102,8 +102,8 @@ static void write_config(const struct running_service *service, const struct run
     (void)fprintf(config, "service:\n  listen: [\"unix:%s/core.sock\", \"127.0.0.1:%d\"]\n%s", service->folder,
                   service->core_port, or_nothing(options->service));
     (void)fprintf(config, "delivery:\n  retry_delay_ms: 20\n  retry_delay_ms_max: 200\n%s", or_nothing(options->delivery));
-    (void)fprintf(config, "rest:\n  listen: [\"127.0.0.1:%d\"]\n  user: courier\n  core: \"%s\"\n%s", service->rest_port,
-                  service->core, or_nothing(options->rest));
+    (void)fprintf(config, "rest:\n  listen: [\"127.0.0.1:%d\"]\n  user: %s\n  core: \"%s\"\n%s", service->rest_port,
+                  options->user != NULL ? options->user : "courier", service->core, or_nothing(options->rest));
     (void)fprintf(config, "callbacks:\n  connect_timeout_ms: 1000\n%s", or_nothing(options->callbacks));
     (void)fprintf(config,
                   "queues:\n  calm:\n    retry_delay_ms: 20\n  hasty:\n    lease_ms: %d\n    accept_within_ms: %d\n"

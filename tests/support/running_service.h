@@ -23,6 +23,7 @@ enum { RUNNING_SERVICE_TEXT_MAX = 256, HASTY_LEASE_MS = 1000, HASTY_ACCEPT_MS = 
 /* More lines for a section of the configuration, each indented and with its line end ("  drain_ms: 100\n"), or NULL. Borrowed
  * during the start. */
 struct running_service_options {
+    const char *user; /* as whom xqueue-rest works; NULL: courier */
     const char *service;
     const char *delivery;
     const char *rest;

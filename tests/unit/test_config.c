@@ -137,11 +137,11 @@ static void every_kind_of_value_is_read(void **state)
                                    "  basic_auth:\n"
                                    "    - { origin: 'https://lms.example.org', user: u, password_file: basic }\n"
                                    "queues:\n"
-                                   "  z: { push_url: 'http://127.0.0.1:9000/', lease_ms: 1000 }\n"
+                                   "  z: { push_url: 'http://127.0.0.1:9000/', push_parallel_max: 1000, lease_ms: 1000 }\n"
                                    "  'a b': { attempts_max: 1000 }\n"
                                    "users:\n"
                                    "  lms: { password_hash: '" HASH "', roles: submit }\n"
-                                   "  courier: { password_file: courier, roles: [deliver, admin] }\n");
+                                   "  courier: { password_file: courier, roles: [grade, deliver, admin] }\n");
 
     assert_int_equal(config->log.level, LOG_DEBUG);
     assert_int_equal(config->log.format, LOG_JSON);
@@ -157,6 +157,8 @@ static void every_kind_of_value_is_read(void **state)
     assert_string_equal(config->callbacks.basic_auth[0].password, "basic secret");
     assert_string_equal(config->queues[0].name, "z");
     assert_string_equal(config->queues[0].push_url, "http://127.0.0.1:9000/");
+    assert_int_equal(config->queues[0].push_parallel_max, 1000);
+    assert_int_equal(config->queues[0].push_timeout_ms, 30000);
     assert_ptr_equal(config_find_queue(config, "a b"), &config->queues[1]);
     assert_null(config_find_queue(config, "a"));
     const struct config_user *lms = config_find_user(config, "lms");
@@ -166,7 +168,7 @@ static void every_kind_of_value_is_read(void **state)
     const struct config_user *courier = config_find_user(config, "courier");
     assert_string_equal(courier->password, "courier's secret");
     assert_string_equal(courier->password_hash, "");
-    assert_int_equal(courier->roles, CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN);
+    assert_int_equal(courier->roles, CONFIG_ROLE_GRADE | CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN);
     assert_null(config_find_user(config, "nobody"));
     config_destroy(config);
 }
@@ -390,6 +392,10 @@ static void values_that_do_not_go_together_are_refused(void **state)
     refuse(QUEUE "rest:\n  user: x\n", "t.yml:3: rest.user: there is no user 'x'");
     refuse(QUEUE "rest: {user: x}\nusers:\n  x: {password_hash: '" HASH "', roles: grade}\n", "lacks the role deliver");
     refuse(QUEUE "rest: {user: x}\nusers:\n  x: {password_hash: '" HASH "', roles: deliver}\n", "not as a hash");
+    refuse("rest: {user: x}\nqueues:\n  p: {push_url: 'http://g'}\nusers:\n  x: {password_hash: '" HASH "', roles: deliver}\n",
+           "t.yml:1: rest.user: 'x' lacks the role grade, which the push_url of queue 'p' needs");
+    refuse("queues:\n  p: {push_url: 'http://g', hard_limit_ms: 60000, push_timeout_ms: 60001}\n",
+           "t.yml:2: queues.p: push_timeout_ms (60001) is more than hard_limit_ms (60000)");
     refuse(QUEUE "users:\n  x: {password_hash: '" HASH "'}\n", "t.yml:3: users.x: roles is required");
     refuse(QUEUE "callbacks: {basic_auth: [{user: x}]}\n", "t.yml:2: callbacks.basic_auth: needs all of");
 }
