@@ -13,9 +13,9 @@
  *                                    .keep_reply = true, .any_2xx = true, .sigv4 = &credentials};
  *     status = http_client_start(client, &request, on_done, context, &error);     // or http_client_call, which waits
  *
- * How a request looks on the wire: HTTP/1.1, connections kept and used again, no redirect followed, no proxy, TLS verified,
- * only http and https, User-Agent "xqueue/VERSION", no Expect unless signed. User information of the URL goes as HTTP Basic
- * unless the configuration (callbacks.basic_auth) has credentials for the origin; neither does with sigv4.
+ * How a request looks on the wire: HTTP/1.1, connections kept and used again (but for once), no redirect followed, no proxy,
+ * TLS verified, only http and https, User-Agent "xqueue/VERSION", no Expect unless signed. User information of the URL goes as
+ * HTTP Basic unless the configuration (callbacks.basic_auth) has credentials for the origin; neither does with sigv4.
  *
  * Threading: any thread; on_done runs on the client's thread and must not block.
  */
@@ -87,7 +87,10 @@ struct http_client_request {
      * reply_bytes_max and dropped, and once the reply's head has come, what happens to the rest does not matter.
      */
     bool keep_reply;
-    bool any_2xx;                          /* which status is success: 200 to 299, or 200 alone */
+    bool any_2xx; /* which status is success: 200 to 299, or 200 alone */
+    /* A connection of its own: sent once at most. On a kept one that breaks before the reply's first byte, libcurl sends a
+     * request again, although the server may have had it. */
+    bool once;
     const struct http_client_sigv4 *sigv4; /* or NULL */
 };
 

@@ -95,6 +95,14 @@ static CURLcode set_limits(CURL *easy, const struct http_client_limits *limits)
     return code;
 }
 
+static CURLcode set_connection(CURL *easy, bool once)
+{
+    CURLcode code = CURLE_OK;
+    SET(CURLOPT_FRESH_CONNECT, once ? 1L : 0L);
+    SET(CURLOPT_FORBID_REUSE, once ? 1L : 0L);
+    return code;
+}
+
 static CURLcode set_sigv4(CURL *easy, const struct http_client_sigv4 *sigv4)
 {
     CURLcode code = CURLE_OK;
@@ -260,6 +268,8 @@ static CURLcode set_all(struct http_transfer *transfer, const struct config_call
     CURLcode code = set_url(easy, request->url, auth || request->sigv4);
     if (code == CURLE_OK)
         code = set_limits(easy, &request->limits);
+    if (code == CURLE_OK)
+        code = set_connection(easy, request->once);
     if (code == CURLE_OK)
         code = set_tls(easy, callbacks, origin);
     if (code == CURLE_OK)

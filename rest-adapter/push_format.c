@@ -8,6 +8,7 @@
 #include "rest-adapter/header_value.h"
 
 #define TEXT_TYPES "text/"
+#define LATIN_1    "text/plain; charset=latin-1"
 
 enum { CHARSET_BYTES_MAX = 1024 }; /* of a parameter that is only looked for */
 
@@ -47,15 +48,20 @@ static bool is_text(struct span content_type)
     return content_type.length >= length && strncasecmp(content_type.bytes, TEXT_TYPES, length) == 0;
 }
 
+/* Of an answer whose type names no character set. */
+static bool is_latin_1(struct span content_type, struct span answer)
+{
+    if (is_text(content_type) || header_value_is(content_type, "application/json"))
+        return is_text(content_type);
+    return !text_is_utf8(answer.bytes, answer.length);
+}
+
 void push_format_read_answer(struct span content_type, struct span answer, struct text *out)
 {
-    const struct charset *latin_1 = charset_of(span_of("text/plain; charset=latin-1"));
     const struct charset *charset = NULL; // UTF-8
     if (names_charset(content_type))
         charset = charset_of(content_type);
-    else if (is_text(content_type))
-        charset = latin_1;
-    else if (!header_value_is(content_type, "application/json") && !text_is_utf8(answer.bytes, answer.length))
-        charset = latin_1;
+    else if (is_latin_1(content_type, answer))
+        charset = charset_of(span_of(LATIN_1));
     charset_append_utf8(charset, out, answer);
 }

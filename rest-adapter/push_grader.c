@@ -146,7 +146,8 @@ static void post(struct push *push)
                                                      .timeout_ms = queue->push_timeout_ms,
                                                      .reply_bytes_max = PUSH_FORMAT_ANSWER_BYTES_MAX},
                                           .start_within_ms = PUSH_GRADER_CROWDED_MS,
-                                          .keep_reply = true};
+                                          .keep_reply = true,
+                                          .once = true};
     enum status status = write_body(push, &request);
     if (status != STATUS_OK)
         (void)error_set(&error, status, NULL, "the submission is too long to be posted");

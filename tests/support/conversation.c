@@ -79,21 +79,26 @@ void lms_submits(struct conversation *talk, const char *queue, const char *path,
     }
 }
 
-const struct fake_lms_callback *lms_hears(struct conversation *talk, const char *path, size_t index)
+const struct fake_lms_callback *server_hears(struct fake_lms *server, const char *path, size_t index)
 {
     const struct fake_lms_callback *callback = NULL;
     size_t seen = 0;
 
-    if (!fake_lms_wait_for_path(talk->lms, path, index + 1, CONVERSATION_PATIENCE_MS)) {
-        fail_msg("the LMS did not hear callback %zu for %s", index, path);
+    if (!fake_lms_wait_for_path(server, path, index + 1, CONVERSATION_PATIENCE_MS)) {
+        fail_msg("nobody asked %zu times for %s", index + 1, path);
     }
-    for (size_t i = 0; (callback = fake_lms_callback(talk->lms, i)) != NULL; i++) {
+    for (size_t i = 0; (callback = fake_lms_callback(server, i)) != NULL; i++) {
         if (strcmp(callback->path, path) == 0 && seen++ == index) {
             return callback;
         }
     }
-    fail_msg("the LMS lost a callback");
+    fail_msg("a request was lost");
     return NULL;
+}
+
+const struct fake_lms_callback *lms_hears(struct conversation *talk, const char *path, size_t index)
+{
+    return server_hears(talk->lms, path, index);
 }
 
 uint64_t student_submits(struct conversation *talk, const char *queue, const char *path, const char *body)

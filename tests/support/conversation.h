@@ -38,7 +38,9 @@ int conversation_tear_down(void **state);
 
 /* Over REST; the outcome goes to path. */
 void lms_submits(struct conversation *talk, const char *queue, const char *path, const char *body);
-/* The index-th callback for path from 0; waits for it. */
+/* The index-th request for path from 0 that this server got; waits for it. */
+const struct fake_lms_callback *server_hears(struct fake_lms *server, const char *path, size_t index);
+/* The same of the LMS. */
 const struct fake_lms_callback *lms_hears(struct conversation *talk, const char *path, size_t index);
 
 /* Over gRPC. path NULL: no callback. Returns the submission's id. */

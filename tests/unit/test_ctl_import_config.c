@@ -139,6 +139,8 @@ static void a_production_file_is_taken_over(void **state)
         assert_int_equal(config->queues[at].lease_ms, 90000);
         assert_int_equal(config->queues[at].attempts_max, 4);
     }
+    assert_int_equal(config->queues[1].push_timeout_ms, 120000);
+    assert_int_equal(config->queues[0].push_timeout_ms, 30000); // the default: it is not pushed
     assert_int_equal(config->service.session_ms, 1209600000);
     assert_int_equal(config->callbacks.connect_timeout_ms, 5000);
     assert_int_equal(config->callbacks.basic_auth_count, 3);
