@@ -208,7 +208,7 @@ static void serve(struct connection *connection)
     struct http_request_reader reader;
     http_request_reader_init(&reader, connection->socket);
     for (bool open = true; open;) {
-        struct fake_lms_callback *callback = http_request_read(&reader);
+        struct fake_lms_callback *callback = http_request_receive(&reader);
         if (!callback)
             break;
         pthread_mutex_lock(&lms->lock);

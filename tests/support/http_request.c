@@ -146,7 +146,7 @@ static bool receive_body(struct http_request_reader *reader, size_t head_length,
     return true;
 }
 
-struct fake_lms_callback *http_request_read(struct http_request_reader *reader)
+struct fake_lms_callback *http_request_receive(struct http_request_reader *reader)
 {
     size_t head_length = receive_head(reader);
     if (head_length == 0)

@@ -20,7 +20,7 @@ void http_request_reader_init(struct http_request_reader *reader, int socket);
 void http_request_reader_finish(struct http_request_reader *reader);
 
 /* The next whole request, the caller's (http_request_free); NULL when the peer has closed, or sends what is no request. */
-struct fake_lms_callback *http_request_read(struct http_request_reader *reader);
+struct fake_lms_callback *http_request_receive(struct http_request_reader *reader);
 
 void http_request_free(struct fake_lms_callback *request); /* NULL is fine */
 

@@ -31,10 +31,11 @@ struct push_talk *push_talk_start(const char *queues)
                        "  pushed:\n    push_url: \"http://127.0.0.1:%d/grade\"\n    push_parallel_max: %d\n"
                        "    attempts_max: %d\n" SOON,
                        fake_lms_port(push->grader), PUSH_SLOTS, PUSH_ATTEMPTS_MAX);
-    text_append_format(&section,
-                       "  hasty-push:\n    push_url: \"http://127.0.0.1:%d/hasty\"\n    push_timeout_ms: 400\n"
-                       "    attempts_max: %d\n" SOON,
-                       fake_lms_port(push->grader), PUSH_HASTY_ATTEMPTS_MAX);
+    text_append_format(
+        &section,
+        "  hasty-push:\n    lease_ms: 1000\n    push_url: \"http://127.0.0.1:%d/hasty\"\n    push_timeout_ms: 400\n"
+        "    attempts_max: %d\n" SOON,
+        fake_lms_port(push->grader), PUSH_HASTY_ATTEMPTS_MAX);
     text_append_format(&section, "  elsewhere:\n    push_url: \"http://127.0.0.1:%d/grade\"\n", fake_lms_port(push->other));
     text_append_format(&section, "  secure:\n    push_url: \"https://127.0.0.1:%d/\"\n    attempts_max: 1\n",
                        tls_server_port(push->secure));

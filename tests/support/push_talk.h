@@ -3,9 +3,9 @@
  * Conversations with the real programs in which submissions are pushed: fake LMSs play the push graders.
  *
  * Queues beside those of running_service.h, with pauses of some 10 ms between tries: "pushed" goes to /grade of the grader with
- * three slots and three attempts; "hasty-push" to /hasty with two attempts and a timeout of 400 ms; "elsewhere" to /grade of
- * the other grader; "secure" to the one with TLS, with one attempt. The grader gets HTTP Basic credentials ("grader",
- * "grader"), the others none.
+ * three slots and three attempts; "hasty-push" to /hasty with two attempts, a timeout of 400 ms and a lease of a second;
+ * "elsewhere" to /grade of the other grader; "secure" to the one with TLS, with one attempt. The grader gets HTTP Basic
+ * credentials ("grader", "grader"), the others none.
  *
  * Threading: the test's main thread.
  */
