@@ -27,6 +27,7 @@ enum {
     CONFIG_USERS_MAX = 10000,
     CONFIG_LIST_MAX = 100, /* entries of any other list */
     CONFIG_LISTENERS_MAX = 8,
+    CONFIG_USER_QUEUES_MAX = 1000, /* in all queue_roles of one user */
     CONFIG_NAME_BYTES_MAX = 128,
 };
 
@@ -58,12 +59,20 @@ struct config_queue {
     int64_t body_bytes_max;     /* 1 to 3,145,728; 3,145,728 */
 };
 
+/* Roles for single queues. */
+struct config_queue_roles {
+    unsigned roles;             /* of enum config_role; at least one */
+    struct config_texts queues; /* names, which need not be configured */
+};
+
 struct config_user {
     char *name;          /* 1 to 150 bytes; unique */
     char *password_hash; /* "" when password is set */
     char *password_file; /* where password was read from, or ""; for messages */
     char *password;      /* from password_file or the environment, "" when password_hash is set */
-    unsigned roles;      /* of enum config_role */
+    unsigned roles;      /* of enum config_role, for all queues */
+    struct config_queue_roles *queue_roles;
+    size_t queue_roles_count;
 };
 
 /* Credentials that go to one origin only. */

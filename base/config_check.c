@@ -108,15 +108,35 @@ static enum status check_queues(const struct check *check)
     return STATUS_OK;
 }
 
+static enum status check_queue_roles(const struct check *check, const struct config_user *user, const struct config_node *node)
+{
+    const struct config_node *list = config_tree_find(node, "queue_roles");
+    size_t queues = 0;
+    for (size_t at = 0; at < user->queue_roles_count; at++) {
+        const struct config_queue_roles *some = &user->queue_roles[at];
+        if (some->roles == 0 || some->queues.count == 0)
+            return CHECK_FAIL(check, list->items[at].line, "users.%.60s.queue_roles: an entry needs roles and queues",
+                              user->name);
+        queues += some->queues.count;
+    }
+    if (queues > CONFIG_USER_QUEUES_MAX)
+        return CHECK_FAIL(check, list->line, "users.%.60s.queue_roles: at most %d queues, not %zu", user->name,
+                          CONFIG_USER_QUEUES_MAX, queues);
+    return STATUS_OK;
+}
+
 static enum status check_users(const struct check *check)
 {
     const struct config *config = check->config;
     const struct config_node *nodes = config_tree_find(check->root, CONFIG_USERS_KEY);
     for (size_t at = 0; at < config->user_count; at++) {
-        if (config->users[at].roles == 0)
+        const struct config_user *user = &config->users[at];
+        if (user->roles == 0 && user->queue_roles_count == 0)
             return CHECK_FAIL(check, nodes->items[at].line,
-                              "users.%.60s: roles is required: a list of submit, grade, deliver, admin",
-                              config->users[at].name);
+                              "users.%.60s: roles is required: a list of submit, grade, deliver, admin", user->name);
+        enum status status = check_queue_roles(check, user, &nodes->items[at]);
+        if (status != STATUS_OK)
+            return status;
     }
     return STATUS_OK;
 }

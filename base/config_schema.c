@@ -232,12 +232,24 @@ const struct config_section config_section_queue =
     SECTION("queues.NAME", queue_keys, "One entry for each queue, at least one; 'NAME:' alone takes all defaults.");
 #undef OWNER
 
+#define OWNER struct config_queue_roles
+static const struct config_key queue_roles_keys[] = {
+    WORDS(CONFIG_KIND_ROLES, roles, role_words, 0, "What the user may do there. Required."),
+    TEXTS(queues, 1, CONFIG_LIST_MAX, NULL, config_check_queue_name, "The names of those queues. Required."),
+};
+const struct config_section config_section_queue_roles = SECTION(
+    "users.NAME.queue_roles", queue_roles_keys,
+    "Entries of the list queue_roles of a user; what stands in several of them counts together. A queue need not be "
+    "there yet. With admin for a queue a user sees how that queue and its graders stand, and looks after its submissions.");
+#undef OWNER
+
 #define OWNER struct config_user
 static const struct config_key user_keys[] = {
     TEXT(password_hash, 0, SECRET_HASH_TEXT_MAX - 1, "", config_check_password_hash,
          "'pbkdf2_sha256$ROUNDS$SALT$BASE64', as Django writes it. Quote it."),
     PATH(password_file, 0, "", "The password is the first line of this file."),
-    WORDS(CONFIG_KIND_ROLES, roles, role_words, 0, "What the user may do. Required."),
+    WORDS(CONFIG_KIND_ROLES, roles, role_words, 0, "What the user may do, in all queues. This or queue_roles is required."),
+    RECORDS(queue_roles, &config_section_queue_roles, "What the user may do in single queues beside that."),
 };
 const struct config_section config_section_user = SECTION(
     "users.NAME", user_keys,
@@ -331,4 +343,5 @@ void config_describe(FILE *stream)
     describe_section(stream, &config_section_basic_auth);
     describe_section(stream, &config_section_queue);
     describe_section(stream, &config_section_user);
+    describe_section(stream, &config_section_queue_roles);
 }

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/address.h"
+#include "base/config.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -145,6 +146,11 @@ const char *config_check_origin(const char *text)
 const char *config_check_origin_or_nothing(const char *text)
 {
     return *text == '\0' ? NULL : config_check_origin(text);
+}
+
+const char *config_check_queue_name(const char *text)
+{
+    return text_is_name(text, CONFIG_NAME_BYTES_MAX) ? NULL : "is not the name of a queue: 1 to 128 bytes";
 }
 
 const char *config_check_s3_name(const char *text)

@@ -28,8 +28,9 @@ const char *config_check_origin(const char *text);
 
 /* An origin, a host name, or "*." and a host name. */
 const char *config_check_origin_or_nothing(const char *text);
-const char *config_check_s3_name(const char *text);   /* of a region or bucket */
-const char *config_check_s3_prefix(const char *text); /* of objects' names */
+const char *config_check_queue_name(const char *text); /* 1 to 128 bytes */
+const char *config_check_s3_name(const char *text);    /* of a region or bucket */
+const char *config_check_s3_prefix(const char *text);  /* of objects' names */
 const char *config_check_origin_pattern(const char *text);
 
 /* An IPv4 or IPv6 address, or a network: "10.0.0.0/8". */

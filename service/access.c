@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/access.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 struct user {
     char name[STORE_USER_MAX];
-    unsigned roles;
+    struct rights rights;                 /* owned */
     const struct config_user *configured; /* borrowed; NULL: of the store */
     int64_t created_at_ms;
     char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the configuration has the password itself */
@@ -83,11 +84,23 @@ static void access_update_cost(struct access *access)
     }
 }
 
+static void access_set_configured_rights(struct rights *rights, const struct config_user *configured)
+{
+    rights->everywhere = configured->roles;
+    for (size_t i = 0; i < configured->queue_roles_count; i++) {
+        const struct config_queue_roles *some = &configured->queue_roles[i];
+        for (size_t k = 0; k < some->queues.count; k++) {
+            enum status status = rights_add(rights, some->queues.items[k], some->roles);
+            assert(status == STATUS_OK); /* the configuration has been checked */
+        }
+    }
+}
+
 static void access_add_configured(struct access *access, const struct config_user *configured, const uint8_t store_identity[16])
 {
     struct user *user = access_add_user(access, configured->name);
     user->configured = configured;
-    user->roles = configured->roles;
+    access_set_configured_rights(&user->rights, configured);
     if (configured->password[0] != '\0') {
         secret_stretch(configured->password, store_identity, 16, user->credential);
     } else {
@@ -131,6 +144,7 @@ static void access_forget_user(struct access *access, struct user *user)
     access_end_sessions(access, user);
     map_remove(&access->users, &user->by_name);
     memory_wipe(user->password_hash, sizeof user->password_hash);
+    rights_finish(&user->rights);
     memory_free(user);
 }
 
@@ -169,7 +183,8 @@ static void access_put_unlocked(struct access *access, const struct store_user *
         return;
     }
     user = user ? user : access_add_user(access, stored->name);
-    user->roles = stored->roles;
+    rights_finish(&user->rights);
+    rights_copy(&user->rights, &stored->rights);
     user->created_at_ms = stored->created_at_ms;
     bool has_changed = strcmp(user->password_hash, stored->password_hash) != 0;
     access_set_hash(user, stored->password_hash);
@@ -211,7 +226,7 @@ size_t access_list_users(struct access *access, struct access_user_view **out_us
         const struct user *user = MAP_OWNER(node, struct user, by_name);
         struct access_user_view *view = &views[count++];
         text_copy(view->name, sizeof view->name, user->name);
-        view->roles = user->roles;
+        rights_copy(&view->rights, &user->rights);
         view->configured = user->configured != NULL;
         view->created_at_ms = user->created_at_ms;
     }
@@ -219,6 +234,14 @@ size_t access_list_users(struct access *access, struct access_user_view **out_us
     qsort(views, count, sizeof *views, compare_names);
     *out_users = views;
     return count;
+}
+
+void access_free_users(struct access_user_view *users, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        rights_finish(&users[i].rights);
+    }
+    memory_free(users);
 }
 
 /* ---- sessions ---- */
@@ -402,7 +425,7 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     bool valid = session && session->stored.expires_at_ms > now_ms;
     if (valid) {
         text_copy(identity.user, sizeof identity.user, session->user->name);
-        identity.roles = session->user->roles;
+        identity.roles = rights_anywhere(&session->user->rights);
         identity.expires_at_ms = session->stored.expires_at_ms;
         identity.user_era = session->user->era;
     }
@@ -418,13 +441,39 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     return STATUS_OK;
 }
 
-bool access_goes_on(struct access *access, const struct identity *identity, unsigned roles)
+/* Who it is, if he is still the same. mutex held. */
+static const struct user *access_find_same(const struct access *access, const struct identity *identity)
+{
+    const struct user *user = access_find_user(access, identity->user);
+    return user && user->era == identity->user_era ? user : NULL;
+}
+
+bool access_goes_on(struct access *access, const struct identity *identity)
 {
     pthread_mutex_lock(&access->mutex);
-    const struct user *user = access_find_user(access, identity->user);
-    bool goes_on = user && user->era == identity->user_era && (user->roles & roles) != 0;
+    bool goes_on = access_find_same(access, identity) != NULL;
     pthread_mutex_unlock(&access->mutex);
     return goes_on;
+}
+
+void access_read_rights(struct access *access, const struct identity *identity, struct rights *out_rights)
+{
+    *out_rights = (struct rights){0};
+    pthread_mutex_lock(&access->mutex);
+    const struct user *user = access_find_same(access, identity);
+    if (user) {
+        rights_copy(out_rights, &user->rights);
+    }
+    pthread_mutex_unlock(&access->mutex);
+}
+
+unsigned access_roles_for(struct access *access, const struct identity *identity, const char *queue)
+{
+    pthread_mutex_lock(&access->mutex);
+    const struct user *user = access_find_same(access, identity);
+    unsigned roles = user ? rights_for(&user->rights, queue) : 0;
+    pthread_mutex_unlock(&access->mutex);
+    return roles;
 }
 
 bool access_password_matches(struct access *access, const char *name, const char *password,

@@ -26,7 +26,7 @@ struct access;
 /* Who a call comes from. */
 struct identity {
     char user[STORE_USER_MAX];
-    unsigned roles; /* of enum config_role */
+    unsigned roles; /* of enum config_role; that he had for one queue at least when the call began */
     uint8_t token_digest[SECRET_DIGEST_BYTES];
     int64_t expires_at_ms;
     uint64_t user_era; /* see access_goes_on */
@@ -41,17 +41,23 @@ void access_destroy(struct access *access); /* NULL is fine */
 enum status access_load(struct access *access, struct store *store) STATUS_CHECKED;
 
 /*
- * May the holder of token (NULL: none) do what needs one of roles? *out_identity is a copy. STATUS_UNAUTHENTICATED: no token,
- * or no session of that token any more; STATUS_DENIED: a session, but none of the roles.
+ * May the holder of token (NULL: none) do what needs one of roles for one queue at least? *out_identity is a copy.
+ * STATUS_UNAUTHENTICATED: no token, or no session of that token any more; STATUS_DENIED: a session, but none of the roles.
  */
 enum status access_authorise(struct access *access, const char *token, unsigned roles, struct identity *out_identity,
                              struct error *error) STATUS_CHECKED;
 
 /*
- * May a stream that began as identity go on to need one of roles? Not when its user was deleted, lost the role, or got another
- * password that ended his sessions. That the session has run out, or that he logged out of it, ends no stream.
+ * May a stream that began as identity go on? Not when its user was deleted, or got another password that ended his sessions.
+ * That the session has run out, or that he logged out of it, ends no stream.
  */
-bool access_goes_on(struct access *access, const struct identity *identity, unsigned roles);
+bool access_goes_on(struct access *access, const struct identity *identity);
+
+/* The roles that identity has for queue ("": for all queues) as things stand now; none when access_goes_on says no. */
+unsigned access_roles_for(struct access *access, const struct identity *identity, const char *queue);
+
+/* All of them. *out_rights is to be freed with rights_finish. */
+void access_read_rights(struct access *access, const struct identity *identity, struct rights *out_rights);
 
 /*
  * Is this the user's password? Slow on purpose, and equally slow for every user, whatever the form of his hash, also for one
@@ -103,11 +109,12 @@ void access_remove_user(struct access *access, const char *user);
 
 struct access_user_view {
     char name[STORE_USER_MAX];
-    unsigned roles; /* of enum config_role */
+    struct rights rights;
     bool configured;
     int64_t created_at_ms; /* 0 for those of the configuration */
 };
-/* All users by name. Free *out_users with memory_free. Returns how many. */
+/* All users by name. Free *out_users with access_free_users. Returns how many. */
 size_t access_list_users(struct access *access, struct access_user_view **out_users);
+void access_free_users(struct access_user_view *users, size_t count);
 
 #endif

@@ -45,13 +45,16 @@ static enum status administering_set_hash(struct queues *queues, const struct us
 enum status administering_update_user(struct queues *queues, const struct user_change *change, struct store_user *out_user,
                                       struct error *error)
 {
-    struct store_user user;
+    struct store_user user = {.created_at_ms = 0};
     enum status status = queues_stored(queues, store_find_user(queues->store, change->name, &user));
     if (status == STATUS_NOT_FOUND) {
         return administering_no_such_user(change->name, error);
     }
     if (status == STATUS_OK) {
-        user.roles = change->roles != 0 ? change->roles : user.roles;
+        if (change->rights) {
+            rights_finish(&user.rights);
+            rights_copy(&user.rights, change->rights);
+        }
         status = administering_set_hash(queues, change, &user);
     }
     if (status == STATUS_OK) {
@@ -59,6 +62,8 @@ enum status administering_update_user(struct queues *queues, const struct user_c
     }
     if (status == STATUS_OK) {
         *out_user = user;
+    } else {
+        store_user_finish(&user);
     }
     return status;
 }

@@ -18,13 +18,13 @@ enum status administering_create_user(struct queues *queues, const struct store_
 
 struct user_change {
     const char *name;
-    unsigned roles;                          /* 0 = as they are */
+    const struct rights *rights;             /* borrowed; NULL = as they are */
     const char *password_hash;               /* "" = as it is */
     uint8_t credential[SECRET_DIGEST_BYTES]; /* of password_hash, see access_digest_hash */
     bool keep_sessions;                      /* also with another password; else the store forgets the user's sessions then */
 };
 
-/* *out_user: as it is now. STATUS_NOT_FOUND USER_NOT_FOUND. */
+/* *out_user: as it is now; free with store_user_finish. STATUS_NOT_FOUND USER_NOT_FOUND. */
 enum status administering_update_user(struct queues *queues, const struct user_change *change, struct store_user *out_user,
                                       struct error *error) STATUS_CHECKED;
 

@@ -113,14 +113,47 @@ static size_t delivery_lease_size(const struct delivery_lease *lease)
     return strlen(lease->content.callback_url) + lease->content.header_length + lease->result.body_length;
 }
 
+/* Of the queues that the courier delivers for, the one that is due first. STATUS_NOT_FOUND: nothing is. */
+static enum status delivering_next_of_queues(struct queues *queues, const struct delivery_order *order,
+                                             struct store_delivery *out_row)
+{
+    bool found = false;
+    for (size_t i = 0; i < order->rights->count; i++) {
+        struct store_delivery row;
+        int64_t queue_id = 0;
+        if (!(order->rights->queues[i].roles & CONFIG_ROLE_DELIVER)) {
+            continue;
+        }
+        enum status status = queues_stored(queues, store_find_queue(queues->store, order->rights->queues[i].queue, &queue_id));
+        if (status == STATUS_OK) {
+            status = store_next_due_delivery_of_queue(queues->store, queue_id, order->channel, queues->now_ms, &row);
+            status = queues_stored(queues, status);
+        }
+        if (status == STATUS_OK && (!found || row.due_at_ms < out_row->due_at_ms)) {
+            *out_row = row;
+            found = true;
+        } else if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+            return status;
+        }
+    }
+    return found ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+static enum status delivering_next(struct queues *queues, const struct delivery_order *order, struct store_delivery *out_row)
+{
+    if (order->rights && !(order->rights->everywhere & CONFIG_ROLE_DELIVER)) {
+        return delivering_next_of_queues(queues, order, out_row);
+    }
+    return queues_stored(queues, store_next_due_delivery(queues->store, order->channel, queues->now_ms, out_row));
+}
+
 /* STATUS_NOT_FOUND: nothing is due, or what is due does not fit into bytes_left any more. */
 static enum status delivering_lease_one(struct queues *queues, const struct delivery_order *order, size_t bytes_left,
                                         struct delivery_lease *out_lease)
 {
     struct delivery_lease *lease = MEMORY_NEW(struct delivery_lease);
     struct store_delivery *row = &lease->row;
-    enum status status = store_next_due_delivery(queues->store, order->channel, queues->now_ms, row);
-    status = queues_stored(queues, status);
+    enum status status = delivering_next(queues, order, row);
     if (status == STATUS_OK) {
         status = delivering_read_lease(queues, lease);
     }

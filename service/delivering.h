@@ -15,12 +15,13 @@ enum { DELIVERING_LEASES_PER_CALL_MAX = 100, DELIVERING_RETRY_MS_MAX = 86400000 
 enum status delivering_start(struct queues *queues, const struct store_submission *row,
                              enum delivery_outcome outcome) STATUS_CHECKED;
 
-struct delivery_order {
+struct delivery_order { /* all borrowed */
     const char *courier;
     const char *instance;
-    const char *channel; /* "" = callbacks over HTTP */
-    size_t max;          /* 1 to DELIVERING_LEASES_PER_CALL_MAX */
-    size_t bytes_max;    /* of URLs, headers and results together; passed by the last one only when it is the first */
+    const char *channel;         /* "" = callbacks over HTTP */
+    const struct rights *rights; /* whose role deliver says which queues; NULL: all */
+    size_t max;                  /* 1 to DELIVERING_LEASES_PER_CALL_MAX */
+    size_t bytes_max;            /* of URLs, headers and results together; passed by the last one only when it is the first */
 };
 
 /* One delivery just leased. */

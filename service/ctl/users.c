@@ -78,12 +78,10 @@ static void print_users_json(const Xqueue__V1__ListUsersResponse *list)
     json_t *users = json_array();
     for (size_t at = 0; at < list->n_users; at++) {
         const Xqueue__V1__User *user = list->users[at];
-        json_t *roles = json_array();
-        for (size_t grant = 0; grant < user->n_grants; grant++)
-            json_array_append_new(roles, json_string(roles_word(user->grants[grant]->role)));
-        json_array_append_new(users,
-                              json_pack("{s:o, s:o, s:b, s:I}", "name", report_json_text(user->name), "roles", roles,
-                                        "configured", (int)user->configured, "created_at_ms", (json_int_t)user->created_at_ms));
+        json_t *shown = json_pack("{s:o, s:b, s:I}", "name", report_json_text(user->name), "configured", (int)user->configured,
+                                  "created_at_ms", (json_int_t)user->created_at_ms);
+        roles_set_json(shown, user->grants, user->n_grants);
+        (void)json_array_append_new(users, shown);
     }
     report_json(json_pack("{s:o}", "users", users));
 }
@@ -94,15 +92,12 @@ static void print_users(const Xqueue__V1__ListUsersResponse *list)
     struct report_table *table = report_table_create(titles);
     for (size_t at = 0; at < list->n_users; at++) {
         const Xqueue__V1__User *user = list->users[at];
-        char roles[ROLES_SHOWN_MAX] = "";
         char created[REPORT_STAMP_MAX];
-        size_t length = 0;
-        for (size_t grant = 0; grant < user->n_grants && length < sizeof roles - ROLES_TEXT_MAX / 2; grant++)
-            length += (size_t)snprintf(roles + length, sizeof roles - length, "%s%s", grant > 0 ? "," : "",
-                                       roles_word(user->grants[grant]->role));
+        char *roles = roles_text(user->grants, user->n_grants);
         const char *const texts[] = {user->name, roles, user->configured ? "configuration" : "database",
                                      report_time(user->created_at_ms, created)};
         report_table_add(table, texts);
+        memory_free(roles);
     }
     report_table_print(table, stdout);
 }
@@ -145,6 +140,7 @@ static void change_finish(struct change *change)
 {
     password_free(change->password);
     password_free(change->hash);
+    roles_finish(&change->roles);
 }
 
 static enum status read_roles(struct change *change, struct error *error)
@@ -154,7 +150,7 @@ static enum status read_roles(struct change *change, struct error *error)
     for (size_t at = 0; at < given->count && status == STATUS_OK; at++)
         status = roles_add(&change->roles, given->texts[at], error);
     if (status == STATUS_OK && change->roles.count == 0)
-        status = error_set(error, STATUS_INVALID, NULL, "give --role: submit, grade, deliver, admin");
+        status = error_set(error, STATUS_INVALID, NULL, "give --role: submit, grade, deliver, admin; or as in grade:QUEUE");
     return status;
 }
 
@@ -177,7 +173,8 @@ static void fill_user(struct change *change, Xqueue__V1__User *user)
 {
     xqueue__v1__user__init(user);
     user->name = (char *)change->name;
-    roles_give(&change->roles, user);
+    user->n_grants = change->roles.count;
+    user->grants = change->roles.grants;
 }
 
 /* What a dry run can tell: is there such a user, and may it be changed here? */
@@ -284,10 +281,11 @@ static int run_remove(struct command_call *call)
     return conclude(&change, status, &error);
 }
 
-#define ROLE_OPTION                                                                                                \
-    {                                                                                                              \
-        .name = "role", .value = "ROLE", .help = "submit, grade, deliver, admin; several with commas or repeated", \
-        .kind = COMMAND_OPTION_TEXTS                                                                               \
+#define ROLE_OPTION                                                                                           \
+    {                                                                                                         \
+        .name = "role", .value = "ROLE",                                                                      \
+        .help = "submit, grade, deliver, admin; several with commas or repeated; for one queue: grade:QUEUE", \
+        .kind = COMMAND_OPTION_TEXTS                                                                          \
     }
 #define PASSWORD_OPTIONS                                                                                                \
     {.name = "new-password-file",                                                                                       \

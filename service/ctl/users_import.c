@@ -21,7 +21,7 @@ enum { USER_NAME_BYTES_MAX = 150 };
 struct import {
     struct command_call *call;
     const char *file;
-    struct roles roles;        /* of new users */
+    struct roles roles;        /* owned; of new users */
     struct rpc_message *known; /* owned: the users there are */
     json_t *outcomes;          /* owned: what became of each */
     bool any_failed;
@@ -32,7 +32,7 @@ struct entry {
     const char *name;
     const char *password; /* "" when there is a hash */
     const char *hash;
-    struct roles roles; /* empty: those of --role */
+    struct roles roles; /* owned; empty: those of --role */
 };
 
 static enum status read_roles_node(const struct config_node *node, struct roles *roles, struct error *error)
@@ -89,9 +89,9 @@ static enum status store_entry(const struct import *import, struct entry *entry,
 {
     Xqueue__V1__User user = XQUEUE__V1__USER__INIT;
     user.name = (char *)entry->name;
-    if (is_new && entry->roles.count == 0)
-        entry->roles = import->roles;
-    roles_give(&entry->roles, &user);
+    const struct roles *roles = is_new && entry->roles.count == 0 ? &import->roles : &entry->roles;
+    user.n_grants = roles->count;
+    user.grants = roles->grants;
     if (is_new) {
         Xqueue__V1__CreateUserRequest create = XQUEUE__V1__CREATE_USER_REQUEST__INIT;
         create.user = &user;
@@ -128,6 +128,7 @@ static enum status import_one(struct import *import, const struct config_node *n
         status = error_set(error, STATUS_WRONG_STATE, NULL, "is of the configuration file: change it there");
     if (status == STATUS_OK && !command_flag(import->call, "dry-run"))
         status = store_entry(import, &entry, !known, error);
+    roles_finish(&entry.roles);
     switch (status) {
     case STATUS_OK:
         note(import, node->key, known ? "updated" : "added", NULL);
@@ -177,6 +178,7 @@ static int run(struct command_call *call)
         status = import_all(&import, root, &error);
     input_file_free_tree(root);
     rpc_message_free(import.known);
+    roles_finish(&import.roles);
     if (call->json)
         report_json(json_pack("{s:O, s:b}", "users", import.outcomes, "dry_run", (int)command_flag(call, "dry-run")));
     json_decref(import.outcomes);
@@ -200,7 +202,8 @@ const struct command command_users_import = {
     .help = "adds users and sets passwords from a YAML or JSON file; removes nobody",
     .details =
         "FILE maps names to passwords, as USERS of the original does; a whole configuration of the original will do, too.\n"
-        "Instead of a password there may be a map of password or password_hash, and roles. Users that are there keep\n"
+        "Instead of a password there may be a map of password or password_hash, and roles\n"
+        "('grade', or for one queue 'grade:QUEUE'). Users that are there keep\n"
         "their roles, unless the file says some, and their sessions, unless the password is another one.",
     COMMAND_OPTIONS(options),
     .operands_min = 1,

@@ -18,7 +18,7 @@ static bool copy_whole(struct span span, char *out, size_t capacity)
 
 static bool make_user(const struct legacy_user *user, int64_t now_ms, struct store_user *out)
 {
-    *out = (struct store_user){.roles = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE, .created_at_ms = now_ms};
+    *out = (struct store_user){.rights.everywhere = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE, .created_at_ms = now_ms};
     return copy_whole(user->name, out->name, sizeof out->name) && text_is_name(out->name, sizeof out->name - 1) &&
            copy_whole(user->password_hash, out->password_hash, sizeof out->password_hash) &&
            secret_hash_is_valid(out->password_hash);
@@ -39,8 +39,10 @@ static enum status judge_stored(struct store *store, const char *name, enum impo
     if (status != STATUS_NOT_FOUND)
         return status;
     status = store_find_user(store, name, &stored);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         *out_fate = IMPORT_USER_EXISTS;
+        store_user_finish(&stored);
+    }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

@@ -37,7 +37,10 @@ static enum status statistics_perform(struct method_command *method, struct queu
     struct statistics_method *statistics = (struct statistics_method *)method;
     const Xqueue__V1__GetStatisticsRequest *request =
         (const Xqueue__V1__GetStatisticsRequest *)rpc_message_body(method->message);
-    enum status status = administering_read_figures(queues, request->queue, &statistics->figures, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_ADMIN, request->queue, &method->error);
+    if (status == STATUS_OK) {
+        status = administering_read_figures(queues, request->queue, &statistics->figures, &method->error);
+    }
     if (status == STATUS_OK) {
         statistics->at_ms = queues->now_ms;
     }
@@ -137,7 +140,8 @@ static enum status list_graders_perform(struct method_command *method, struct qu
 {
     const Xqueue__V1__ListGradersRequest *request = (const Xqueue__V1__ListGradersRequest *)rpc_message_body(method->message);
     struct graders_method *graders = (struct graders_method *)method;
-    return administering_list_graders(queues, request->queue, &graders->views, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_ADMIN, request->queue, &method->error);
+    return status == STATUS_OK ? administering_list_graders(queues, request->queue, &graders->views, &method->error) : status;
 }
 
 static void grader_info_fill(Xqueue__V1__GraderInfo *to, const struct grader_view *from)
@@ -200,12 +204,12 @@ const struct rpc_method admin_queues_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__list_graders_request__descriptor,
      .on_message = on_list_graders,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/GetStatistics",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__get_statistics_request__descriptor,
      .on_message = on_get_statistics,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/ListQueueSettings",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__list_queue_settings_request__descriptor,

@@ -130,7 +130,10 @@ static enum status bulk_perform(struct method_command *method, struct queues *qu
     if (rpc_server_call_is_over(method->call)) {
         return STATUS_CANCELED; /* nobody waits for the rest */
     }
-    enum status status = bulk->begun ? STATUS_OK : bulk_start(bulk, queues);
+    enum status status = method_check_queue(method->call, METHOD_ADMIN, bulk->order.selection.queue, &method->error);
+    if (status == STATUS_OK && !bulk->begun) {
+        status = bulk_start(bulk, queues);
+    }
     if (status == STATUS_OK) {
         status = bulk_slice(queues, &bulk->bulk);
     }
@@ -260,26 +263,26 @@ const struct rpc_method admin_submissions_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__search_request__descriptor,
      .on_message = on_search,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/Requeue",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__bulk_request__descriptor,
      .on_message = on_requeue,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/Retire",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__bulk_request__descriptor,
      .on_message = on_retire,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/Purge",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__bulk_request__descriptor,
      .on_message = on_purge,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/RequeueDeliveries",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__bulk_request__descriptor,
      .on_message = on_requeue_deliveries,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {0},
 };

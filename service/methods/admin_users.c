@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <assert.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -9,26 +8,20 @@
 #include "service/methods/contract.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
+#include "service/methods/role_grants.h"
 #include "xqueue/v1/admin.pb-c.h"
 
-enum { USER_BUSY_RETRY_MS = 1000, USER_ROLES = 4 };
-
-/* A role of the contract is the number of its bit, from 1. */
-static_assert(CONFIG_ROLE_SUBMIT == 1 << (XQUEUE__V1__ROLE__ROLE_SUBMIT - 1), "roles have the same order");
-static_assert(CONFIG_ROLE_GRADE == 1 << (XQUEUE__V1__ROLE__ROLE_GRADE - 1), "roles have the same order");
-static_assert(CONFIG_ROLE_DELIVER == 1 << (XQUEUE__V1__ROLE__ROLE_DELIVER - 1), "roles have the same order");
-static_assert(CONFIG_ROLE_ADMIN == 1 << (XQUEUE__V1__ROLE__ROLE_ADMIN - 1), "roles have the same order");
-static_assert(USER_ROLES == (int)XQUEUE__V1__ROLE__ROLE_ADMIN, "all roles");
+enum { USER_BUSY_RETRY_MS = 1000 };
 
 /* CreateUser and UpdateUser: the password is hashed on its own thread first, when it came as such. */
 struct user_method {
     struct method_command base;
     struct password_check check;
     const Xqueue__V1__User *user; /* of the request */
-    unsigned roles;
+    struct rights rights;         /* owned; none: they stay */
     bool keep_sessions;
     char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the password stays */
-    struct store_user stored;                 /* as it is after the change */
+    struct store_user stored;                 /* owned: as it is after the change */
 };
 
 /* What came, from either request. */
@@ -40,26 +33,6 @@ struct user_request {
 };
 
 /* ---- what the request must be ---- */
-
-/* The reason why the roles cannot be given, or NULL. */
-static const char *user_roles(const Xqueue__V1__User *user, unsigned *out_roles, const char **out_text)
-{
-    unsigned roles = 0;
-    for (size_t i = 0; i < user->n_grants; i++) {
-        const Xqueue__V1__RoleGrant *grant = user->grants[i];
-        if (grant->queue[0] != '\0') {
-            *out_text = "roles are for all queues: leave the queue of a RoleGrant empty";
-            return "ROLE_WITH_QUEUE";
-        }
-        if (grant->role < XQUEUE__V1__ROLE__ROLE_SUBMIT || grant->role > XQUEUE__V1__ROLE__ROLE_ADMIN) {
-            *out_text = "a RoleGrant has a role that is none";
-            return "USER_INVALID";
-        }
-        roles |= 1U << (grant->role - 1);
-    }
-    *out_roles = roles;
-    return NULL;
-}
 
 /* The first thing that is wrong, or NULL. */
 static const char *user_fault(const struct user_request *request)
@@ -100,21 +73,24 @@ static bool user_is_configured(struct rpc_server_call *call, struct rpc_message 
     return true;
 }
 
-/* False: the call has been answered, and message freed. */
+/* False: the call has been answered, and message freed. Else *out_rights is the caller's. */
 static bool user_may_be(struct rpc_server_call *call, struct rpc_message *message, const struct user_request *request,
-                        unsigned *out_roles)
+                        struct rights *out_rights)
 {
     const char *text = user_fault(request);
-    const char *reason = "USER_INVALID";
     if (!text) {
-        reason = user_roles(request->user, out_roles, &text);
+        text = role_grants_read(request->user->grants, request->user->n_grants, out_rights);
     }
     if (text) {
         memory_wipe(request->password, strlen(request->password));
-        method_refuse(call, message, reason, text);
+        method_refuse(call, message, "USER_INVALID", text);
         return false;
     }
-    return !user_is_configured(call, message, request->user->name);
+    if (user_is_configured(call, message, request->user->name)) {
+        rights_finish(out_rights);
+        return false;
+    }
+    return true;
 }
 
 /* ---- the way ---- */
@@ -162,6 +138,8 @@ static void user_finish(struct method_command *method)
 {
     struct user_method *user = (struct user_method *)method;
     memory_wipe(&user->check, sizeof user->check);
+    rights_finish(&user->rights);
+    store_user_finish(&user->stored);
 }
 
 /* ---- answers ---- */
@@ -169,25 +147,24 @@ static void user_finish(struct method_command *method)
 /* A User message and what it points to. */
 struct user_message {
     Xqueue__V1__User user;
-    Xqueue__V1__RoleGrant grants[USER_ROLES];
-    Xqueue__V1__RoleGrant *pointers[USER_ROLES];
+    struct role_grants grants;
 };
 
+/* view: borrowed for as long as message, which is to be freed with user_message_finish. */
 static void user_message_fill(struct user_message *message, const struct access_user_view *view)
 {
     xqueue__v1__user__init(&message->user);
     message->user.name = contract_text(view->name);
     message->user.configured = view->configured;
     message->user.created_at_ms = view->created_at_ms;
-    message->user.grants = message->pointers;
-    for (unsigned role = XQUEUE__V1__ROLE__ROLE_SUBMIT; role <= XQUEUE__V1__ROLE__ROLE_ADMIN; role++) {
-        if (view->roles & 1U << (role - 1)) {
-            Xqueue__V1__RoleGrant *grant = &message->grants[message->user.n_grants];
-            xqueue__v1__role_grant__init(grant);
-            grant->role = (Xqueue__V1__Role)role;
-            message->pointers[message->user.n_grants++] = grant;
-        }
-    }
+    role_grants_fill(&message->grants, &view->rights);
+    message->user.grants = message->grants.pointers;
+    message->user.n_grants = message->grants.count;
+}
+
+static void user_message_finish(struct user_message *message)
+{
+    role_grants_finish(&message->grants);
 }
 
 static void user_reply(struct method_command *method, const char *event)
@@ -195,11 +172,12 @@ static void user_reply(struct method_command *method, const char *event)
     const struct user_method *user = (const struct user_method *)method;
     access_put_user(method_service(method->call)->access, &user->stored, user->keep_sessions);
     log_event(LOG_INFO, event, LOG_TEXT("user", user->stored.name), LOG_TEXT("by", method_identity(method->call)->user));
-    struct access_user_view view = {.roles = user->stored.roles, .created_at_ms = user->stored.created_at_ms};
+    struct access_user_view view = {.rights = user->stored.rights, .created_at_ms = user->stored.created_at_ms};
     struct user_message message;
     text_copy(view.name, sizeof view.name, user->stored.name);
     user_message_fill(&message, &view);
     rpc_server_call_reply(method->call, &message.user.base);
+    user_message_finish(&message);
 }
 
 /* ---- CreateUser ---- */
@@ -207,7 +185,8 @@ static void user_reply(struct method_command *method, const char *event)
 static enum status create_user_perform(struct method_command *method, struct queues *queues)
 {
     struct user_method *user = (struct user_method *)method;
-    user->stored = (struct store_user){.roles = user->roles, .created_at_ms = queues->now_ms};
+    user->stored = (struct store_user){.created_at_ms = queues->now_ms};
+    rights_copy(&user->stored.rights, &user->rights);
     text_copy(user->stored.name, sizeof user->stored.name, user->user->name);
     memcpy(user->stored.password_hash, user->password_hash, sizeof user->stored.password_hash);
     return administering_create_user(queues, &user->stored, &method->error);
@@ -229,10 +208,10 @@ static void on_create_user(struct rpc_server_call *call, struct rpc_message *mes
 {
     const Xqueue__V1__CreateUserRequest *from = (const Xqueue__V1__CreateUserRequest *)rpc_message_body(message);
     struct user_request request = {from->user, from->password, from->password_hash, true};
-    unsigned roles = 0;
-    if (user_may_be(call, message, &request, &roles)) {
+    struct rights rights;
+    if (user_may_be(call, message, &request, &rights)) {
         struct user_method *user = (struct user_method *)method_create(call, message, &create_user_steps);
-        user->roles = roles;
+        user->rights = rights;
         user_start(user, &request);
     }
 }
@@ -244,7 +223,7 @@ static enum status update_user_perform(struct method_command *method, struct que
     struct user_method *user = (struct user_method *)method;
     struct user_change change = {
         .name = user->user->name,
-        .roles = user->roles,
+        .rights = rights_anywhere(&user->rights) != 0 ? &user->rights : NULL,
         .password_hash = user->password_hash,
         .keep_sessions = user->keep_sessions,
     };
@@ -268,10 +247,10 @@ static void on_update_user(struct rpc_server_call *call, struct rpc_message *mes
 {
     const Xqueue__V1__UpdateUserRequest *from = (const Xqueue__V1__UpdateUserRequest *)rpc_message_body(message);
     struct user_request request = {from->user, from->password, from->password_hash, false};
-    unsigned roles = 0;
-    if (user_may_be(call, message, &request, &roles)) {
+    struct rights rights;
+    if (user_may_be(call, message, &request, &rights)) {
         struct user_method *user = (struct user_method *)method_create(call, message, &update_user_steps);
-        user->roles = roles;
+        user->rights = rights;
         user->keep_sessions = from->keep_sessions;
         user_start(user, &request);
     }
@@ -325,9 +304,12 @@ static void on_list_users(struct rpc_server_call *call, struct rpc_message *mess
     reply.users = pointers;
     reply.n_users = count;
     rpc_server_call_reply(call, &reply.base);
+    for (size_t i = 0; i < count; i++) {
+        user_message_finish(&users[i]);
+    }
     memory_free(pointers);
     memory_free(users);
-    memory_free(views);
+    access_free_users(views, count);
     rpc_message_free(message);
 }
 

@@ -42,7 +42,11 @@ static enum status lease_deliveries_perform(struct method_command *method, struc
     if (!lease->leases) {
         lease->leases = memory_allocate_array(order.max, sizeof *lease->leases);
     }
+    struct rights rights;
+    access_read_rights(method_service(method->call)->access, method_identity(method->call), &rights);
+    order.rights = &rights;
     enum status status = delivering_lease(queues, &order, lease->leases, &lease->count);
+    rights_finish(&rights);
     if (status != STATUS_OK || lease->count > 0 || request->wait_ms == 0 || method->command.timed_out || queues->stopping) {
         return status;
     }
@@ -124,6 +128,11 @@ static int64_t delivery_id(uint64_t submission_id)
     return submission_id <= INT64_MAX ? (int64_t)submission_id : 0;
 }
 
+static enum status delivery_check(struct method_command *method, struct queues *queues, uint64_t submission_id)
+{
+    return method_check_submission(method->call, queues, METHOD_DELIVER, delivery_id(submission_id), &method->error);
+}
+
 struct acknowledge_method {
     struct method_command base;
     bool already;
@@ -133,6 +142,10 @@ static enum status acknowledge_perform(struct method_command *method, struct que
 {
     const Xqueue__V1__AcknowledgeDeliveryRequest *request =
         (const Xqueue__V1__AcknowledgeDeliveryRequest *)rpc_message_body(method->message);
+    enum status status = delivery_check(method, queues, request->submission_id);
+    if (status != STATUS_OK) {
+        return status;
+    }
     return delivering_acknowledge(queues, delivery_id(request->submission_id), request->delivery_key,
                                   &((struct acknowledge_method *)method)->already, &method->error);
 }
@@ -161,6 +174,10 @@ static enum status fail_delivery_perform(struct method_command *method, struct q
 {
     const Xqueue__V1__FailDeliveryRequest *request = (const Xqueue__V1__FailDeliveryRequest *)rpc_message_body(method->message);
     struct delivery_failure *failure = &((struct fail_delivery_method *)method)->failure;
+    enum status status = delivery_check(method, queues, request->submission_id);
+    if (status != STATUS_OK) {
+        return status;
+    }
     *failure = (struct delivery_failure){
         .message = request->message,
         .permanent = request->permanent,
@@ -197,17 +214,17 @@ const struct rpc_method deliveries_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__lease_deliveries_request__descriptor,
      .on_message = on_lease_deliveries,
-     .role = METHOD_DELIVER},
+     .role = METHOD_DELIVER | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Deliveries/Acknowledge",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__acknowledge_delivery_request__descriptor,
      .on_message = on_acknowledge,
-     .role = METHOD_DELIVER},
+     .role = METHOD_DELIVER | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Deliveries/Fail",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__fail_delivery_request__descriptor,
      .on_message = on_fail_delivery,
-     .role = METHOD_DELIVER},
+     .role = METHOD_DELIVER | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Deliveries/Stream", .kind = RPC_BIDI_STREAM, .role = METHOD_DELIVER},
     {0},
 };

@@ -31,7 +31,10 @@ static enum status lease_perform(struct method_command *method, struct queues *q
     struct lease_method *lease = (struct lease_method *)method;
     const Xqueue__V1__LeaseRequest *request = lease_request(method);
     struct queue *queue = NULL;
-    enum status status = queues_find_named(queues, request->queue, &queue, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_GRADE, request->queue, &method->error);
+    if (status == STATUS_OK) {
+        status = queues_find_named(queues, request->queue, &queue, &method->error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -103,23 +106,24 @@ struct answer_method {
     struct grading_failure failure;
 };
 
-/* False when the call has been refused: the lease is not named properly. */
-static bool answer_lease(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name, struct method_command *method)
+/* The lease that a request names, if the caller may grade in its queue. STATUS_INVALID LEASE_INVALID, STATUS_DENIED. */
+static enum status answer_lease(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name, struct method_command *method,
+                                struct queues *queues)
 {
-    if (contract_lease_name(lease, out_name)) {
-        return true;
+    if (!contract_lease_name(lease, out_name)) {
+        return error_set(&method->error, STATUS_INVALID, "LEASE_INVALID",
+                         "lease is a submission id and a lease key of 32 characters");
     }
-    (void)error_set(&method->error, STATUS_INVALID, "LEASE_INVALID",
-                    "lease is a submission id and a lease key of 32 characters");
-    return false;
+    return method_check_submission(method->call, queues, METHOD_GRADE, out_name->submission_id, &method->error);
 }
 
 static enum status extend_perform(struct method_command *method, struct queues *queues)
 {
     const Xqueue__V1__ExtendRequest *request = (const Xqueue__V1__ExtendRequest *)rpc_message_body(method->message);
     struct lease_name lease;
-    if (!answer_lease(request->lease, &lease, method)) {
-        return STATUS_INVALID;
+    enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
     }
     return grading_extend(queues, lease, &((struct answer_method *)method)->expires_in_ms, &method->error);
 }
@@ -135,8 +139,9 @@ static enum status complete_perform(struct method_command *method, struct queues
 {
     const Xqueue__V1__CompleteRequest *request = (const Xqueue__V1__CompleteRequest *)rpc_message_body(method->message);
     struct lease_name lease;
-    if (!answer_lease(request->lease, &lease, method)) {
-        return STATUS_INVALID;
+    enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
     }
     struct store_bytes result = {.data = request->result.data, .length = request->result.len};
     struct grading_completion *completion = &((struct answer_method *)method)->completion;
@@ -156,11 +161,12 @@ static enum status fail_perform(struct method_command *method, struct queues *qu
 {
     const Xqueue__V1__FailRequest *request = (const Xqueue__V1__FailRequest *)rpc_message_body(method->message);
     struct lease_name lease;
-    if (!answer_lease(request->lease, &lease, method)) {
-        return STATUS_INVALID;
+    enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
     }
     struct grading_failure *failure = &((struct answer_method *)method)->failure;
-    enum status status = work_stream_read_failure(request, failure, &method->error);
+    status = work_stream_read_failure(request, failure, &method->error);
     return status == STATUS_OK ? grading_fail(queues, lease, failure, &method->error) : status;
 }
 
@@ -177,8 +183,9 @@ static enum status release_perform(struct method_command *method, struct queues 
 {
     const Xqueue__V1__ReleaseRequest *request = (const Xqueue__V1__ReleaseRequest *)rpc_message_body(method->message);
     struct lease_name lease;
-    if (!answer_lease(request->lease, &lease, method)) {
-        return STATUS_INVALID;
+    enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
     }
     return grading_release(queues, lease, request->delay_ms, &method->error);
 }
@@ -226,32 +233,32 @@ const struct rpc_method graders_methods[] = {
      .on_message = work_stream_on_message,
      .on_half_close = work_stream_on_half_close,
      .on_close = work_stream_on_close,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Lease",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__lease_request__descriptor,
      .on_message = on_lease,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Extend",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__extend_request__descriptor,
      .on_message = on_extend,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Complete",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__complete_request__descriptor,
      .on_message = on_complete,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Fail",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__fail_request__descriptor,
      .on_message = on_fail,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Release",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__release_request__descriptor,
      .on_message = on_release,
-     .role = METHOD_GRADE},
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Report", .kind = RPC_UNARY, .role = METHOD_GRADE},
     {0},
 };

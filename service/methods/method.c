@@ -7,7 +7,21 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { METHOD_BUSY_RETRY_MS = 200 };
+enum { METHOD_BUSY_RETRY_MS = 200, METHOD_ROLES = METHOD_ANYBODY & ~METHOD_PER_QUEUE };
+
+static enum status method_check_roles(const struct service *service, const struct identity *identity, unsigned roles,
+                                      const char *queue, struct error *error)
+{
+    if ((access_roles_for(service->access, identity, queue) & roles) != 0) {
+        return STATUS_OK;
+    }
+    if (queue[0] == '\0') {
+        return error_set(error, STATUS_DENIED, "ROLE_MISSING",
+                         "user '%s' does not have the role that this needs for all queues", identity->user);
+    }
+    return error_set(error, STATUS_DENIED, "ROLE_MISSING",
+                     "user '%s' does not have the role that this needs for the queue '%.128s'", identity->user, queue);
+}
 
 enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error)
 {
@@ -18,8 +32,11 @@ enum status method_authorise(struct rpc_server_call *call, const struct rpc_meth
         return STATUS_OK;
     }
     struct identity identity = {0};
-    unsigned roles = is_open ? (unsigned)METHOD_ANYBODY : (unsigned)method->role;
+    unsigned roles = (is_open ? (unsigned)METHOD_ANYBODY : (unsigned)method->role) & METHOD_ROLES;
     enum status status = access_authorise(service->access, bearer, roles, &identity, is_open ? NULL : error);
+    if (status == STATUS_OK && !is_open && !(method->role & METHOD_PER_QUEUE)) {
+        status = method_check_roles(service, &identity, roles, "", error);
+    }
     if (is_open) {
         status = STATUS_OK; /* a stale token does no harm here */
     }
@@ -43,14 +60,59 @@ const struct identity *method_identity(const struct rpc_server_call *call)
 
 bool method_goes_on(struct rpc_server_call *call)
 {
+    const struct identity *identity = method_identity(call);
+    struct access *access = method_service(call)->access;
     unsigned role = (unsigned)rpc_server_call_method(call)->role;
-    if (access_goes_on(method_service(call)->access, method_identity(call), role)) {
-        return true;
-    }
     struct error error;
-    enum status status = error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the user was deleted or changed; log in");
-    rpc_server_call_finish(call, status, &error);
-    return false;
+    enum status status = STATUS_OK;
+    if (!access_goes_on(access, identity)) {
+        status = error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the user was deleted or changed; log in");
+    } else if (!(role & METHOD_PER_QUEUE)) {
+        status = method_check_queue(call, role & METHOD_ROLES, "", &error);
+    }
+    if (status != STATUS_OK) {
+        rpc_server_call_finish(call, status, &error);
+    }
+    return status == STATUS_OK;
+}
+
+enum status method_check_queue(struct rpc_server_call *call, unsigned roles, const char *queue, struct error *error)
+{
+    return method_check_roles(method_service(call), method_identity(call), roles, queue, error);
+}
+
+bool method_has_role_everywhere(struct rpc_server_call *call, unsigned roles)
+{
+    return (access_roles_for(method_service(call)->access, method_identity(call), "") & roles) != 0;
+}
+
+static enum status method_find_queue_name(struct queues *queues, int64_t submission_id, char out_name[STORE_NAME_MAX])
+{
+    const struct live_lease *lease = lease_table_find(&queues->leases, submission_id);
+    if (lease) {
+        text_copy(out_name, STORE_NAME_MAX, lease->queue->settings->name);
+        return STATUS_OK;
+    }
+    struct store_submission row;
+    enum status status = queues_stored(queues, store_find_submission(queues->store, submission_id, &row));
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_read_queue_name(queues->store, row.queue_id, out_name));
+    }
+    return status;
+}
+
+enum status method_check_submission(struct rpc_server_call *call, struct queues *queues, unsigned roles, int64_t submission_id,
+                                    struct error *error)
+{
+    char name[STORE_NAME_MAX];
+    if (method_has_role_everywhere(call, roles)) {
+        return STATUS_OK;
+    }
+    enum status status = method_find_queue_name(queues, submission_id, name);
+    if (status == STATUS_NOT_FOUND) {
+        return STATUS_OK;
+    }
+    return status == STATUS_OK ? method_check_queue(call, roles, name, error) : status;
 }
 
 static void method_free(struct method_command *method)

@@ -29,7 +29,11 @@ struct service {
     size_t message_bytes_max;
 };
 
-/* Values of rpc_method.role: any of these roles of enum config_role will do; 0: no credentials needed. */
+/*
+ * Values of rpc_method.role: any of these roles of enum config_role will do, for all queues; 0: no credentials needed.
+ * With METHOD_PER_QUEUE the role for one queue will do to be let in: such a method itself calls method_check_queue or
+ * method_check_submission for each queue that it touches, in every request and every message of a stream.
+ */
 enum {
     METHOD_OPEN = 0,
     METHOD_SUBMIT = CONFIG_ROLE_SUBMIT,
@@ -38,14 +42,29 @@ enum {
     METHOD_DELIVER = CONFIG_ROLE_DELIVER,
     METHOD_ADMIN = CONFIG_ROLE_ADMIN,
     METHOD_SUBMIT_OR_GRADE = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE,
-    METHOD_ANYBODY = CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE | CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN,
+    METHOD_PER_QUEUE = 1 << 8,
+    METHOD_ANYBODY =
+        CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE | CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN | METHOD_PER_QUEUE, /* any role */
 };
 
 /* The rpc_server_options.authorise hook: context is the struct service. */
 enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error);
 
-/* For each message of a stream: may its caller still go on? False: the call has been ended, UNAUTHENTICATED SESSION_OVER. */
+/* For each message of a stream: may its caller still go on? False: the call has been ended, UNAUTHENTICATED SESSION_OVER or
+ * PERMISSION_DENIED ROLE_MISSING (the role is gone altogether; for single queues see method_check_queue). */
 bool method_goes_on(struct rpc_server_call *call);
+
+/*
+ * Has the caller, as things stand now, one of roles for queue ("": for all queues)? STATUS_DENIED ROLE_MISSING. Any thread; to
+ * be asked before anything tells whether the queue exists.
+ */
+enum status method_check_queue(struct rpc_server_call *call, unsigned roles, const char *queue,
+                               struct error *error) STATUS_CHECKED;
+/* The same for all queues, without words. */
+bool method_has_role_everywhere(struct rpc_server_call *call, unsigned roles);
+/* The same for the queue of a submission. STATUS_OK when there is none: what follows says so. Engine thread. */
+enum status method_check_submission(struct rpc_server_call *call, struct queues *queues, unsigned roles, int64_t submission_id,
+                                    struct error *error) STATUS_CHECKED;
 
 struct service *method_service(const struct rpc_server_call *call);
 /* Who calls; never NULL in methods that need a role. (Methods without: rpc_server_call_identity may be NULL, when no token

@@ -10,6 +10,7 @@
 #include "service/methods/contract.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
+#include "service/methods/role_grants.h"
 #include "xqueue/v1/sessions.pb-c.h"
 
 enum { LOGIN_BUSY_RETRY_MS = 1000, LOGIN_TOKEN_BYTES_MAX = 64 };
@@ -167,7 +168,7 @@ static void login_address(struct rpc_server_call *call, const char *behind_gatew
 {
     const struct identity *caller = rpc_server_call_identity(call);
     struct address address;
-    if (caller && (caller->roles & CONFIG_ROLE_DELIVER) && address_parse(behind_gateway, &address)) {
+    if (caller && method_has_role_everywhere(call, METHOD_DELIVER) && address_parse(behind_gateway, &address)) {
         (void)address_write(&address, out);
         return;
     }
@@ -274,27 +275,26 @@ static void on_logout(struct rpc_server_call *call, struct rpc_message *message)
 
 static void on_who_am_i(struct rpc_server_call *call, struct rpc_message *message)
 {
-    static const struct {
-        unsigned role;
-        Xqueue__V1__Role name;
-    } names[] = {
-        {CONFIG_ROLE_SUBMIT, XQUEUE__V1__ROLE__ROLE_SUBMIT},
-        {CONFIG_ROLE_GRADE, XQUEUE__V1__ROLE__ROLE_GRADE},
-        {CONFIG_ROLE_DELIVER, XQUEUE__V1__ROLE__ROLE_DELIVER},
-        {CONFIG_ROLE_ADMIN, XQUEUE__V1__ROLE__ROLE_ADMIN},
-    };
     const struct identity *identity = method_identity(call);
-    Xqueue__V1__Role roles[sizeof names / sizeof names[0]];
+    Xqueue__V1__Role roles[XQUEUE__V1__ROLE__ROLE_ADMIN];
     Xqueue__V1__WhoAmIResponse reply = XQUEUE__V1__WHO_AM_IRESPONSE__INIT;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (identity->roles & names[i].role) {
-            roles[reply.n_roles++] = names[i].name;
+    struct role_grants grants;
+    struct rights rights;
+    access_read_rights(method_service(call)->access, identity, &rights);
+    role_grants_fill(&grants, &rights);
+    for (unsigned role = XQUEUE__V1__ROLE__ROLE_SUBMIT; role <= XQUEUE__V1__ROLE__ROLE_ADMIN; role++) {
+        if (rights.everywhere & 1U << (role - 1)) {
+            roles[reply.n_roles++] = (Xqueue__V1__Role)role;
         }
     }
     reply.user = contract_text(identity->user);
     reply.roles = roles;
+    reply.grants = grants.pointers;
+    reply.n_grants = grants.count;
     reply.expires_in_ms = identity->expires_at_ms - clock_now_ms(method_service(call)->clock);
     rpc_server_call_reply(call, &reply.base);
+    role_grants_finish(&grants);
+    rights_finish(&rights);
     rpc_message_free(message);
 }
 

@@ -172,6 +172,10 @@ static enum status submit_perform(struct method_command *method, struct queues *
     if (!submit_take_files(submit, request) || !submit_take_labels(submit, request)) {
         return error_set(&method->error, STATUS_INVALID, "SUBMIT_INVALID", "a file or label breaks its bounds");
     }
+    enum status status = method_check_queue(method->call, METHOD_SUBMIT, request->queue, &method->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     submit_take_order(submit, request);
     return submitting_submit(queues, &submit->order, &submit->receipt, &method->error);
 }
@@ -217,14 +221,27 @@ struct get_method {
     struct submission_view view;
 };
 
+/* For whom a submission may be there: its queue's administrators, and its own submitter, if he may still submit there. */
+static enum status may_be_seen(struct method_command *method, struct queues *queues, int64_t id, bool *out_is_admin)
+{
+    *out_is_admin = method_check_submission(method->call, queues, METHOD_ADMIN, id, &method->error) == STATUS_OK;
+    return *out_is_admin ? STATUS_OK : method_check_submission(method->call, queues, METHOD_SUBMIT, id, &method->error);
+}
+
 static enum status get_perform(struct method_command *method, struct queues *queues)
 {
     const Xqueue__V1__GetRequest *request = (const Xqueue__V1__GetRequest *)rpc_message_body(method->message);
     const struct identity *identity = method_identity(method->call);
+    int64_t id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0;
+    bool is_admin = false;
+    enum status status = may_be_seen(method, queues, id, &is_admin);
+    if (status != STATUS_OK) {
+        return status;
+    }
     struct view_request view = {
-        .id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0,
+        .id = id,
         .user = identity->user,
-        .may_see_all = (identity->roles & CONFIG_ROLE_ADMIN) != 0,
+        .may_see_all = is_admin,
         .with_content = request->with_submission,
         .with_result = request->with_result,
     };
@@ -289,7 +306,10 @@ static enum status get_queue_perform(struct method_command *method, struct queue
     struct get_queue_method *get = (struct get_queue_method *)method;
     const Xqueue__V1__GetQueueRequest *request = (const Xqueue__V1__GetQueueRequest *)rpc_message_body(method->message);
     struct queue *queue = NULL;
-    enum status status = queues_find_named(queues, request->queue, &queue, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_ANYBODY, request->queue, &method->error);
+    if (status == STATUS_OK) {
+        status = queues_find_named(queues, request->queue, &queue, &method->error);
+    }
     if (status == STATUS_OK) {
         get->queue = queue->settings->name;
         get->ready_count = queue->ready_count;
@@ -326,13 +346,17 @@ static void on_list_queues(struct rpc_server_call *call, struct rpc_message *mes
 {
     const struct config *config = method_service(call)->config;
     char **names = memory_allocate_array(config->queue_count, sizeof *names);
-    for (size_t i = 0; i < config->queue_count; i++) {
-        names[i] = config->queues[i].name;
-    }
+    struct rights rights;
+    access_read_rights(method_service(call)->access, method_identity(call), &rights);
     Xqueue__V1__ListQueuesResponse reply = XQUEUE__V1__LIST_QUEUES_RESPONSE__INIT;
     reply.queues = names;
-    reply.n_queues = config->queue_count;
+    for (size_t i = 0; i < config->queue_count; i++) {
+        if (rights_for(&rights, config->queues[i].name) != 0) {
+            names[reply.n_queues++] = config->queues[i].name;
+        }
+    }
     rpc_server_call_reply(call, &reply.base);
+    rights_finish(&rights);
     memory_free(names);
     rpc_message_free(message);
 }
@@ -348,6 +372,12 @@ struct list_method {
 static enum status list_perform(struct method_command *method, struct queues *queues)
 {
     struct list_method *list = (struct list_method *)method;
+    if (list->order.queue[0] != '\0') {
+        enum status status = method_check_queue(method->call, METHOD_SUBMIT_OR_ADMIN, list->order.queue, &method->error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     return listing_read(queues, &list->order, &list->listing, &method->error);
 }
 
@@ -418,10 +448,16 @@ static enum status cancel_perform(struct method_command *method, struct queues *
 {
     const Xqueue__V1__CancelRequest *request = (const Xqueue__V1__CancelRequest *)rpc_message_body(method->message);
     const struct identity *identity = method_identity(method->call);
+    int64_t id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0;
+    bool is_admin = false;
+    enum status status = may_be_seen(method, queues, id, &is_admin);
+    if (status != STATUS_OK) {
+        return status;
+    }
     struct cancel_order order = {
-        .id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0,
+        .id = id,
         .user = identity->user,
-        .may_cancel_all = (identity->roles & CONFIG_ROLE_ADMIN) != 0,
+        .may_cancel_all = is_admin,
         .reason = request->reason,
     };
     return submitting_cancel(queues, &order, &method->error);
@@ -452,12 +488,12 @@ const struct rpc_method submissions_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__submit_request__descriptor,
      .on_message = on_submit,
-     .role = METHOD_SUBMIT},
+     .role = METHOD_SUBMIT | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Submissions/Get",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__get_request__descriptor,
      .on_message = on_get,
-     .role = METHOD_SUBMIT_OR_ADMIN},
+     .role = METHOD_SUBMIT_OR_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Submissions/GetQueue",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__get_queue_request__descriptor,
@@ -472,12 +508,12 @@ const struct rpc_method submissions_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__list_request__descriptor,
      .on_message = on_list,
-     .role = METHOD_SUBMIT_OR_ADMIN},
+     .role = METHOD_SUBMIT_OR_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Submissions/Cancel",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__cancel_request__descriptor,
      .on_message = on_cancel,
-     .role = METHOD_SUBMIT_OR_ADMIN},
+     .role = METHOD_SUBMIT_OR_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Submissions/Watch", .kind = RPC_SERVER_STREAM, .role = METHOD_SUBMIT_OR_ADMIN},
     {0},
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/methods/work_stream.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -10,9 +9,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/methods/contract.h"
-#include "service/methods/method.h"
+#include "service/methods/work_rights.h"
 #include "service/methods/work_sender.h"
-#include "service/work_session.h"
 
 struct work_stream {
     struct grader_link link;      /* immutable after open */
@@ -415,6 +413,10 @@ static enum engine_step work_run(struct engine_command *command, struct queues *
     /* A session that the queue ended in this batch is still there until the batch is over. */
     work->ignored = stream->greeted && (!stream->session || stream->session->closed);
     if (!work->ignored) {
+        work->status = work_rights_check(stream->call, queues, stream->session, work_message(work), &work->error);
+        work->breach = work->status != STATUS_OK;
+    }
+    if (!work->ignored && !work->breach) {
         work->status = work_run_message(work, queues);
     }
     if (work->breach && stream->session) {

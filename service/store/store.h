@@ -23,6 +23,7 @@
 #include "base/status.h"
 #include "service/rules/delivery.h"
 #include "service/rules/lease.h"
+#include "service/rules/rights.h"
 #include "service/rules/submission.h"
 
 enum {
@@ -291,6 +292,9 @@ enum status store_find_delivery(struct store *store, int64_t submission_id,
  */
 enum status store_next_due_delivery(struct store *store, const char *channel, int64_t due_ms,
                                     struct store_delivery *out_row) STATUS_CHECKED;
+/* The same among those of one queue. */
+enum status store_next_due_delivery_of_queue(struct store *store, int64_t queue_id, const char *channel, int64_t due_ms,
+                                             struct store_delivery *out_row) STATUS_CHECKED;
 /* The earliest due_at_ms of a PENDING delivery of any channel that is later than after_ms; INT64_MAX: none. */
 enum status store_next_delivery_due_ms(struct store *store, int64_t after_ms, int64_t *out_due_ms) STATUS_CHECKED;
 /* The IN_FLIGHT one whose lease runs out first, and not after due_ms. STATUS_NOT_FOUND: none. */
@@ -335,17 +339,18 @@ enum status store_renew_sessions_of_user(struct store *store, const char *user,
 struct store_user {
     char name[STORE_USER_MAX];                /* 1 to 150 bytes; (fixed) */
     char password_hash[SECRET_HASH_TEXT_MAX]; /* see secret_hash_is_valid; never empty */
-    unsigned roles;                           /* bits of enum config_role, at least one */
+    struct rights rights;                     /* owned; with a role at least */
     int64_t created_at_ms;                    /* (fixed) */
 };
+void store_user_finish(struct store_user *user); /* frees what it holds; zeroed is fine */
 /* STATUS_EXISTS: there is one of that name; nothing was changed. */
 enum status store_insert_user(struct store *store, const struct store_user *user) STATUS_CHECKED;
-/* Password hash and roles. STATUS_NOT_FOUND. */
+/* Password hash and rights. STATUS_NOT_FOUND. */
 enum status store_update_user(struct store *store, const struct store_user *user) STATUS_CHECKED;
 /* The user alone, not its sessions. STATUS_NOT_FOUND. */
 enum status store_delete_user(struct store *store, const char *name) STATUS_CHECKED;
 enum status store_find_user(struct store *store, const char *name,
-                            struct store_user *out_user) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+                            struct store_user *out_user) STATUS_CHECKED; /* or STATUS_NOT_FOUND; free with store_user_finish */
 enum status store_count_users(struct store *store, int64_t *out_count) STATUS_CHECKED;
 /* Calls visit for each, by name. visit must not call the store. */
 enum status store_visit_users(struct store *store, void (*visit)(void *context, const struct store_user *user),

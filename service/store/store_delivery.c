@@ -80,6 +80,16 @@ enum status store_next_due_delivery(struct store *store, const char *channel, in
     return find_row(&query, out_row);
 }
 
+enum status store_next_due_delivery_of_queue(struct store *store, int64_t queue_id, const char *channel, int64_t due_ms,
+                                             struct store_delivery *out_row)
+{
+    struct query query = query_start(store, STATEMENT_NEXT_DUE_DELIVERY_OF_QUEUE);
+    query_bind_text(&query, channel);
+    query_bind_int(&query, due_ms);
+    query_bind_int(&query, queue_id);
+    return find_row(&query, out_row);
+}
+
 enum status store_next_delivery_due_ms(struct store *store, int64_t after_ms, int64_t *out_due_ms)
 {
     struct query query = query_start(store, STATEMENT_NEXT_DELIVERY_DUE_MS);

@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 4,
+    STORE_SCHEMA_VERSION = 5,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -75,6 +75,7 @@ enum statement {
     STATEMENT_INSERT_DELIVERY,
     STATEMENT_FIND_DELIVERY,
     STATEMENT_NEXT_DUE_DELIVERY,
+    STATEMENT_NEXT_DUE_DELIVERY_OF_QUEUE,
     STATEMENT_NEXT_DELIVERY_DUE_MS,
     STATEMENT_NEXT_OVERDUE_DELIVERY,
     STATEMENT_FIND_ABANDONED_DELIVERY,
@@ -124,6 +125,7 @@ extern const char store_schema_sql[];
 extern const char store_schema_2_sql[];
 extern const char store_schema_3_sql[];
 extern const char store_schema_4_sql[];
+extern const char store_schema_5_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

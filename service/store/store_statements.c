@@ -132,6 +132,10 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_NEXT_DUE_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_pending"
                                     " WHERE state = 'PENDING' AND channel = ?1 AND due_at_ms <= ?2 AND " NOT_HELD_UP
                                     " ORDER BY due_at_ms, submission_id LIMIT 1",
+    [STATEMENT_NEXT_DUE_DELIVERY_OF_QUEUE] =
+        "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_pending_queue"
+        " WHERE state = 'PENDING' AND queue_id = ?3 AND channel = ?1 AND due_at_ms <= ?2 AND " NOT_HELD_UP
+        " ORDER BY due_at_ms, submission_id LIMIT 1",
     [STATEMENT_NEXT_DELIVERY_DUE_MS] = "SELECT due_at_ms FROM delivery INDEXED BY delivery_due"
                                        " WHERE state = 'PENDING' AND due_at_ms > ?1 ORDER BY due_at_ms LIMIT 1",
     [STATEMENT_NEXT_OVERDUE_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_in_flight"
@@ -163,12 +167,13 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_RENEW_SESSIONS_OF_USER] =
         "UPDATE login_session INDEXED BY login_session_user SET credential_digest = ?1 WHERE user = ?2",
 
-    [STATEMENT_INSERT_USER] = "INSERT INTO user (name, password_hash, roles, created_at_ms) VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_UPDATE_USER] = "UPDATE user SET password_hash = ?1, roles = ?2 WHERE name = ?3",
+    [STATEMENT_INSERT_USER] = "INSERT INTO user (name, password_hash, roles, queue_roles, created_at_ms)"
+                              " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_UPDATE_USER] = "UPDATE user SET password_hash = ?1, roles = ?2, queue_roles = ?3 WHERE name = ?4",
     [STATEMENT_DELETE_USER] = "DELETE FROM user WHERE name = ?1",
-    [STATEMENT_FIND_USER] = "SELECT name, password_hash, roles, created_at_ms FROM user WHERE name = ?1",
+    [STATEMENT_FIND_USER] = "SELECT name, password_hash, roles, queue_roles, created_at_ms FROM user WHERE name = ?1",
     [STATEMENT_COUNT_USERS] = "SELECT count(*) FROM user",
-    [STATEMENT_VISIT_USERS] = "SELECT name, password_hash, roles, created_at_ms FROM user ORDER BY name",
+    [STATEMENT_VISIT_USERS] = "SELECT name, password_hash, roles, queue_roles, created_at_ms FROM user ORDER BY name",
 
     [STATEMENT_READ_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'submission'",
     [STATEMENT_START_LAST_ID] = "INSERT INTO sqlite_sequence (name, seq) SELECT 'submission', 0"

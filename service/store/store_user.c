@@ -4,14 +4,24 @@
  */
 #include <assert.h>
 
+#include "base/memory.h"
+
 #include "service/store/store_internal.h"
 
+/* user: zeroed; to be freed with store_user_finish. */
 static void read_user(struct query *query, struct store_user *user)
 {
     query_text(query, user->name, sizeof user->name);
     query_text(query, user->password_hash, sizeof user->password_hash);
-    user->roles = (unsigned)query_int(query);
+    user->rights.everywhere = (unsigned)query_int(query);
+    if (rights_read_queues(&user->rights, query_borrow_text(query)) != STATUS_OK)
+        query_damage(query, "a user has roles that make no sense");
     user->created_at_ms = query_int(query);
+}
+
+void store_user_finish(struct store_user *user)
+{
+    rights_finish(&user->rights);
 }
 
 /* One row must have changed. */
@@ -31,9 +41,13 @@ enum status store_insert_user(struct store *store, const struct store_user *user
     struct query query = query_start(store, STATEMENT_INSERT_USER);
     query_bind_text(&query, user->name);
     query_bind_text(&query, user->password_hash);
-    query_bind_int(&query, user->roles);
+    char *queue_roles = rights_write_queues(&user->rights);
+    query_bind_int(&query, user->rights.everywhere);
+    query_bind_text(&query, queue_roles);
     query_bind_int(&query, user->created_at_ms);
-    return query_run(&query, NULL);
+    enum status status = query_run(&query, NULL);
+    memory_free(queue_roles);
+    return status;
 }
 
 enum status store_update_user(struct store *store, const struct store_user *user)
@@ -41,9 +55,13 @@ enum status store_update_user(struct store *store, const struct store_user *user
     assert(user->password_hash[0] != '\0');
     struct query query = query_start(store, STATEMENT_UPDATE_USER);
     query_bind_text(&query, user->password_hash);
-    query_bind_int(&query, user->roles);
+    char *queue_roles = rights_write_queues(&user->rights);
+    query_bind_int(&query, user->rights.everywhere);
+    query_bind_text(&query, queue_roles);
     query_bind_text(&query, user->name);
-    return run_on_one(&query);
+    enum status status = run_on_one(&query);
+    memory_free(queue_roles);
+    return status;
 }
 
 enum status store_delete_user(struct store *store, const char *name)
@@ -60,11 +78,13 @@ enum status store_find_user(struct store *store, const char *name, struct store_
     enum status status = query_row(&query);
     if (status != STATUS_OK)
         return status;
-    struct store_user user;
+    struct store_user user = {.created_at_ms = 0};
     read_user(&query, &user);
     status = query_end(&query);
     if (status == STATUS_OK)
         *out_user = user;
+    else
+        store_user_finish(&user);
     return status;
 }
 
@@ -83,10 +103,11 @@ enum status store_visit_users(struct store *store, void (*visit)(void *context, 
     struct query query = query_start(store, STATEMENT_VISIT_USERS);
     enum status status = query_row(&query);
     for (; status == STATUS_OK; status = query_row(&query)) {
-        struct store_user user;
+        struct store_user user = {.created_at_ms = 0};
         read_user(&query, &user);
         if (!query.damage)
             visit(context, &user);
+        store_user_finish(&user);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -313,6 +313,50 @@ static void rest_tells_who_has_not_the_role(void **state)
     rest_client_finish(&grader);
 }
 
+/* Over gRPC, as an administrator does it. */
+static void admin_adds(struct conversation *talk, char *name, char *queue)
+{
+    Xqueue__V1__RoleGrant grants[2] = {XQUEUE__V1__ROLE_GRANT__INIT, XQUEUE__V1__ROLE_GRANT__INIT};
+    Xqueue__V1__RoleGrant *pointers[] = {&grants[0], &grants[1]};
+    Xqueue__V1__User user = XQUEUE__V1__USER__INIT;
+    Xqueue__V1__CreateUserRequest request = XQUEUE__V1__CREATE_USER_REQUEST__INIT;
+    const struct core_question question = {"/xqueue.v1.Admin/CreateUser", &xqueue__v1__user__descriptor, &request.base};
+    grants[0].role = XQUEUE__V1__ROLE__ROLE_SUBMIT;
+    grants[1].role = XQUEUE__V1__ROLE__ROLE_GRADE;
+    grants[0].queue = grants[1].queue = queue;
+    user.name = request.password = name;
+    user.grants = pointers;
+    user.n_grants = 2;
+    request.user = &user;
+    assert_int_equal(core_caller_ask(talk->admin, &question, NULL, NULL), STATUS_OK);
+}
+
+static void rest_keeps_a_user_to_his_queues(void **state)
+{
+    static char name[] = "physics";
+    static char queue[] = "calm";
+    struct conversation *talk = *state;
+    struct rest_client client;
+    struct rest_submission submission = {.queue = "calm", .callback_url = "http://127.0.0.1:1/", .body = "b"};
+    struct rest_pulled pulled;
+    admin_adds(talk, name, queue);
+
+    rest_client_init(&client, talk->service.rest_port, name);
+    assert_int_equal(rest_client_submit(&client, &submission), 200);
+    assert_int_equal(client.return_code, 0);
+    assert_true(rest_client_pull(&client, "calm", &pulled));
+    assert_int_equal(rest_client_put(&client, pulled.header, "{}"), 0);
+    rest_pulled_finish(&pulled);
+    submission.queue = "hasty";
+    assert_int_equal(rest_client_submit(&client, &submission), 200);
+    assert_int_equal(client.return_code, 1);
+    assert_non_null(strstr(client.content, "does not have the role"));
+    assert_false(rest_client_pull(&client, "hasty", &pulled));
+    assert_int_equal(client.return_code, 1);
+    assert_non_null(strstr(client.content, "does not have the role"));
+    rest_client_finish(&client);
+}
+
 static int post_text(struct rest_client *client, const char *target, const char *form)
 {
     struct text body;
@@ -387,6 +431,7 @@ int main(void)
         cmocka_unit_test(strangers_are_sent_to_the_login_page),
         cmocka_unit_test(rest_refuses_a_wrong_password),
         cmocka_unit_test(rest_tells_who_has_not_the_role),
+        cmocka_unit_test(rest_keeps_a_user_to_his_queues),
         cmocka_unit_test(rest_refuses_malformed_submissions),
         cmocka_unit_test(rest_refuses_a_body_over_the_limit_and_goes_on),
     };

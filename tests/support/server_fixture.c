@@ -23,22 +23,24 @@ void server_fixture_configure(struct server_fixture *fixture)
 {
     char yaml[YAML_MAX];
     const char *hash = fixture->password_hash;
-    int length = snprintf(yaml, sizeof yaml,
-                          "service:\n"
-                          "  listen: ['127.0.0.1:0']\n"
-                          "  database: xqueue.db\n"
-                          "  drain_ms: 20000\n"
-                          "  ping_period_ms: 600000\n"
-                          "queues:\n"
-                          "  demo: {lease_ms: %d}\n"
-                          "  small: {ready_max: 1, body_bytes_max: 10}\n"
-                          "users:\n"
-                          "  lms: {password_hash: '%s', roles: [submit]}\n"
-                          "  other: {password_hash: '%s', roles: [submit]}\n"
-                          "  grader: {password_hash: '%s', roles: [grade]}\n"
-                          "  courier: {password_hash: '%s', roles: [deliver]}\n"
-                          "  admin: {password_hash: '%s', roles: [admin]}\n",
-                          SERVER_FIXTURE_LEASE_MS, hash, hash, hash, hash, hash);
+    int length =
+        snprintf(yaml, sizeof yaml,
+                 "service:\n"
+                 "  listen: ['127.0.0.1:0']\n"
+                 "  database: xqueue.db\n"
+                 "  drain_ms: 20000\n"
+                 "  ping_period_ms: 600000\n"
+                 "queues:\n"
+                 "  demo: {lease_ms: %d}\n"
+                 "  small: {ready_max: 1, body_bytes_max: 10}\n"
+                 "users:\n"
+                 "  lms: {password_hash: '%s', roles: [submit]}\n"
+                 "  other: {password_hash: '%s', roles: [submit]}\n"
+                 "  grader: {password_hash: '%s', roles: [grade]}\n"
+                 "  courier: {password_hash: '%s', roles: [deliver]}\n"
+                 "  admin: {password_hash: '%s', roles: [admin]}\n"
+                 "  local: {password_hash: '%s', queue_roles: [{roles: [submit, grade, deliver, admin], queues: small}]}\n",
+                 SERVER_FIXTURE_LEASE_MS, hash, hash, hash, hash, hash, hash);
     assert_in_range(length, 1, sizeof yaml - 1);
     config_destroy(fixture->config);
     fixture->config = NULL;

@@ -7,8 +7,8 @@
  *     grader_says_hello(grader, "g", "start-1", 5);
  *     const Xqueue__V1__ServerMessage *welcome = grader_awaits(grader, XQUEUE__V1__SERVER_MESSAGE__KIND_WELCOME);
  *
- * Users and roles: "lms" and "other" submit, "grader" grade, "courier" deliver, "admin" admin; everybody's password is
- * "secret".
+ * Users and roles: "lms" and "other" submit, "grader" grade, "courier" deliver, "admin" admin, "local" all
+ * four for the queue "small" alone; everybody's password is "secret".
  *
  * Threading: the test's thread.
  */

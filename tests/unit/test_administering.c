@@ -41,7 +41,7 @@ static int tear_down(void **state)
 
 static struct store_user make_user(const char *name)
 {
-    struct store_user user = {.password_hash = "hash", .roles = CONFIG_ROLE_SUBMIT, .created_at_ms = 5};
+    struct store_user user = {.password_hash = "hash", .rights.everywhere = CONFIG_ROLE_SUBMIT, .created_at_ms = 5};
     snprintf(user.name, sizeof user.name, "%s", name);
     return user;
 }
@@ -101,13 +101,16 @@ static void a_change_says_what_the_user_is_now(void **state)
     assert_int_equal(creates(queue, "nina"), STATUS_OK);
 
     assert_int_equal(changes(queue, &(struct user_change){.name = "nina", .password_hash = ""}, &user), STATUS_OK);
-    assert_int_equal(user.roles, CONFIG_ROLE_SUBMIT);
+    assert_int_equal(user.rights.everywhere, CONFIG_ROLE_SUBMIT);
     assert_string_equal(user.password_hash, "hash");
-    assert_int_equal(
-        changes(queue, &(struct user_change){.name = "nina", .password_hash = "new", .roles = CONFIG_ROLE_GRADE}, &user),
-        STATUS_OK);
+    assert_int_equal(changes(queue,
+                             &(struct user_change){.name = "nina",
+                                                   .password_hash = "new",
+                                                   .rights = &(struct rights){.everywhere = CONFIG_ROLE_GRADE}},
+                             &user),
+                     STATUS_OK);
 
-    assert_int_equal(user.roles, CONFIG_ROLE_GRADE);
+    assert_int_equal(user.rights.everywhere, CONFIG_ROLE_GRADE);
     assert_string_equal(user.password_hash, "new");
     assert_int_equal(user.created_at_ms, 5);
     assert_int_equal(changes(queue, &(struct user_change){.name = "nobody", .password_hash = ""}, &user), STATUS_NOT_FOUND);

@@ -141,7 +141,9 @@ static void every_kind_of_value_is_read(void **state)
                                    "  'a b': { attempts_max: 1000 }\n"
                                    "users:\n"
                                    "  lms: { password_hash: '" HASH "', roles: submit }\n"
-                                   "  courier: { password_file: courier, roles: [grade, deliver, admin] }\n");
+                                   "  courier: { password_file: courier, roles: [grade, deliver, admin] }\n"
+                                   "  cs: { password_file: courier, queue_roles: [{ roles: grade, queues: z },"
+                                   " { roles: [submit, grade], queues: [later, 'a b'] }] }\n");
 
     assert_int_equal(config->log.level, LOG_DEBUG);
     assert_int_equal(config->log.format, LOG_JSON);
@@ -169,6 +171,14 @@ static void every_kind_of_value_is_read(void **state)
     assert_string_equal(courier->password, "courier's secret");
     assert_string_equal(courier->password_hash, "");
     assert_int_equal(courier->roles, CONFIG_ROLE_GRADE | CONFIG_ROLE_DELIVER | CONFIG_ROLE_ADMIN);
+    const struct config_user *cs = config_find_user(config, "cs");
+    assert_int_equal(cs->roles, 0);
+    assert_int_equal(cs->queue_roles_count, 2);
+    assert_int_equal(cs->queue_roles[0].roles, CONFIG_ROLE_GRADE);
+    assert_string_equal(cs->queue_roles[0].queues.items[0], "z");
+    assert_int_equal(cs->queue_roles[1].roles, CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE);
+    assert_int_equal(cs->queue_roles[1].queues.count, 2);
+    assert_string_equal(cs->queue_roles[1].queues.items[1], "a b");
     assert_null(config_find_user(config, "nobody"));
     config_destroy(config);
 }
@@ -280,6 +290,9 @@ static void values_of_the_wrong_form_are_refused(void **state)
     refuse("service: {database: ''}\n", "service.database: must not be empty");
     refuse("log: {level: loud}\n", "log.level: 'loud' is not one of debug, info, warn, error");
     refuse("users: {a: {roles: [grade, sleep]}}\n", "users.a.roles: 'sleep' is not one of submit, grade, deliver, admin");
+    refuse("users: {a: {queue_roles: [{roles: [sleep], queues: q}]}}\n", "'sleep' is not one of submit, grade, deliver, admin");
+    refuse("users: {a: {queue_roles: [{roles: grade, queues: []}]}}\n", "queues: must have 1 to 100 entries, not 0");
+    refuse("users: {a: {queue_roles: [{roles: grade, queues: ['']}]}}\n", "'' is not the name of a queue");
     refuse("callbacks: {basic_auth: {}}\n", "callbacks.basic_auth: must be a list");
     refuse("queues: [a]\n", "queues: must be a map of names");
     refuse("queues: {\"a\\tb\": }\n", "queues: a name has 1 to 128 bytes");

@@ -368,7 +368,7 @@ static void users_come_with_their_hashes(void **state)
     import_look(fixture);
     assert_int_equal(store_find_user(fixture->store, "grader", &user), STATUS_OK);
     assert_string_equal(user.password_hash, IMPORT_HASH);
-    assert_int_equal(user.roles, CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE);
+    assert_int_equal(user.rights.everywhere, CONFIG_ROLE_SUBMIT | CONFIG_ROLE_GRADE);
     assert_int_equal(store_find_user(fixture->store, "lms", &user), STATUS_NOT_FOUND);
     // One that an administrator deletes stays deleted.
     assert_int_equal(store_delete_user(fixture->store, "grader"), STATUS_OK);

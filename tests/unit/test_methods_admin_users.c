@@ -189,7 +189,8 @@ static void what_is_wrong_is_told(void **state)
         {{.name = "n", .password_hash = "md5$1$x$y", .role = role}, "USER_INVALID"},
         {{.name = "n", .password = "p"}, "USER_INVALID"},
         {{.name = "n", .password = "p", .role = 5}, "USER_INVALID"},
-        {{.name = "n", .password = "p", .role = role, .role_queue = "demo"}, "ROLE_WITH_QUEUE"},
+        {{.name = "n", .password = "p", .role = role, .role_queue = "a\nb"}, "USER_INVALID"},
+        {{.name = "n", .password = "p", .role = 5, .role_queue = "demo"}, "USER_INVALID"},
     };
     const Xqueue__V1__CreateUserRequest nobody = XQUEUE__V1__CREATE_USER_REQUEST__INIT;
 
@@ -308,7 +309,7 @@ static void users_are_listed_with_roles_and_without_secrets(void **state)
 
     assert_int_equal(server_calls(server, "admin", &list, &request.base, &reply), STATUS_OK);
 
-    static const char *const names[] = {"admin", "courier", "grader", "lms", "nina", "other"};
+    static const char *const names[] = {"admin", "courier", "grader", "lms", "local", "nina", "other"};
     const Xqueue__V1__ListUsersResponse *body = (const Xqueue__V1__ListUsersResponse *)rpc_message_body(reply);
     assert_int_equal(body->n_users, sizeof names / sizeof names[0]);
     for (size_t at = 0; at < body->n_users; at++) {
@@ -316,11 +317,12 @@ static void users_are_listed_with_roles_and_without_secrets(void **state)
         assert_string_equal(user->name, names[at]);
         assert_int_equal(user->configured, strcmp(user->name, "nina") != 0);
         assert_int_equal(user->created_at_ms, user->configured ? 0 : SERVER_FIXTURE_START_MS);
-        assert_int_equal(user->n_grants, 1);
-        assert_string_equal(user->grants[0]->queue, "");
+        bool is_local = strcmp(user->name, "local") == 0;
+        assert_int_equal(user->n_grants, is_local ? 4 : 1);
+        assert_string_equal(user->grants[0]->queue, is_local ? "small" : "");
     }
     assert_int_equal(body->users[0]->grants[0]->role, XQUEUE__V1__ROLE__ROLE_ADMIN);
-    assert_int_equal(body->users[4]->grants[0]->role, XQUEUE__V1__ROLE__ROLE_SUBMIT);
+    assert_int_equal(body->users[5]->grants[0]->role, XQUEUE__V1__ROLE__ROLE_SUBMIT);
     rpc_message_free(reply);
 }
 

@@ -34,7 +34,8 @@ static const char version_1_rows[] =
     "INSERT INTO login_session VALUES (zeroblob(32), zeroblob(32), 'lms', 500);";
 
 /* What made the versions from 2 on, all but the newest. */
-static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql};
+static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql,
+                                                                     store_schema_4_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {
@@ -60,8 +61,11 @@ static void make_version(struct store_fixture *fixture, int number)
     run(db, "PRAGMA journal_mode = WAL");
     run(db, store_schema_sql);
     run(db, version_1_rows);
-    for (int at = 2; at <= number; at++)
+    for (int at = 2; at <= number; at++) {
         run(db, later_versions[at - 2]);
+        if (at == 2)
+            run(db, "INSERT INTO user VALUES ('early', 'hash', 3, 77)");
+    }
     snprintf(version, sizeof version, "PRAGMA application_id = %d; PRAGMA user_version = %d", STORE_APPLICATION_ID, number);
     run(db, version);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -100,7 +104,7 @@ static void check_contents(struct store_fixture *fixture)
     struct store_submission row;
     struct store_content content;
     struct store_result result;
-    struct store_user user = {.name = "new", .password_hash = "hash", .roles = 1};
+    struct store_user user = {.name = "new", .password_hash = "hash", .rights.everywhere = 1};
     store_fixture_begin(fixture);
     assert_int_equal(store_find_submission(fixture->store, 1, &row), STATUS_OK);
     assert_int_equal(row.state, SUBMISSION_READY);
@@ -124,6 +128,19 @@ static void check_contents(struct store_fixture *fixture)
     check_text(fixture, "SELECT count(*) FROM pragma_foreign_key_check", "0 ");
 }
 
+static void check_users(struct store_fixture *fixture)
+{
+    struct store_user user;
+    store_fixture_begin(fixture);
+    assert_int_equal(store_find_user(fixture->store, "early", &user), STATUS_OK);
+    assert_string_equal(user.password_hash, "hash");
+    assert_int_equal(user.rights.everywhere, 3);
+    assert_int_equal(user.rights.count, 0);
+    assert_int_equal(user.created_at_ms, 77);
+    store_user_finish(&user);
+    store_fixture_commit(fixture);
+}
+
 static void check_version(struct store_fixture *fixture, int number)
 {
     char current[32];
@@ -133,6 +150,8 @@ static void check_version(struct store_fixture *fixture, int number)
     store_fixture_reopen(fixture);
 
     check_contents(fixture);
+    if (number >= 2)
+        check_users(fixture);
     check_text(fixture, "SELECT hex(bytes) FROM identity", before);
     snprintf(current, sizeof current, "%d ", STORE_SCHEMA_VERSION);
     check_text(fixture, "PRAGMA user_version", current);

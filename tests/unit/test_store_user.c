@@ -18,7 +18,7 @@ enum { TEXT_MAX = 1000 };
 
 static struct store_user make_user(const char *name)
 {
-    struct store_user user = {.roles = 3, .created_at_ms = 500};
+    struct store_user user = {.rights.everywhere = 3, .created_at_ms = 500};
     snprintf(user.name, sizeof user.name, "%s", name);
     snprintf(user.password_hash, sizeof user.password_hash, "hash of %s", name);
     return user;
@@ -53,8 +53,35 @@ static void a_user_survives_reopening(void **state)
     struct store_user expected = make_user("lms");
     assert_string_equal(found.name, expected.name);
     assert_string_equal(found.password_hash, expected.password_hash);
-    assert_int_equal(found.roles, 3);
+    assert_int_equal(found.rights.everywhere, 3);
     assert_int_equal(found.created_at_ms, 500);
+}
+
+static void roles_for_queues_are_kept(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_user user = make_user("local");
+    struct store_user found;
+    user.rights.everywhere = 0;
+    assert_int_equal(rights_add(&user.rights, "b", 2), STATUS_OK);
+    assert_int_equal(rights_add(&user.rights, "a: 1", 9), STATUS_OK);
+    store_fixture_begin(fixture);
+    assert_int_equal(store_insert_user(fixture->store, &user), STATUS_OK);
+    assert_int_equal(store_find_user(fixture->store, "local", &found), STATUS_OK);
+    assert_int_equal(found.rights.everywhere, 0);
+    assert_int_equal(found.rights.count, 2);
+    assert_int_equal(rights_for(&found.rights, "a: 1"), 9);
+    assert_int_equal(rights_for(&found.rights, "b"), 2);
+    store_user_finish(&found);
+
+    rights_finish(&user.rights);
+    user.rights.everywhere = 1;
+    assert_int_equal(store_update_user(fixture->store, &user), STATUS_OK);
+
+    assert_int_equal(store_find_user(fixture->store, "local", &found), STATUS_OK);
+    assert_int_equal(found.rights.everywhere, 1);
+    assert_int_equal(found.rights.count, 0);
+    store_fixture_commit(fixture);
 }
 
 static void a_name_is_given_once(void **state)
@@ -64,12 +91,12 @@ static void a_name_is_given_once(void **state)
     struct store_user found;
     store_fixture_begin(fixture);
     insert(fixture, "lms");
-    again.roles = 1;
+    again.rights.everywhere = 1;
 
     assert_int_equal(store_insert_user(fixture->store, &again), STATUS_EXISTS);
 
     assert_int_equal(store_find_user(fixture->store, "lms", &found), STATUS_OK);
-    assert_int_equal(found.roles, 3);
+    assert_int_equal(found.rights.everywhere, 3);
     store_fixture_commit(fixture);
 }
 
@@ -82,14 +109,14 @@ static void a_change_keeps_name_and_birth(void **state)
     insert(fixture, "lms");
     insert(fixture, "other");
     snprintf(changed.password_hash, sizeof changed.password_hash, "new");
-    changed.roles = 8;
+    changed.rights.everywhere = 8;
     changed.created_at_ms = 900;
 
     assert_int_equal(store_update_user(fixture->store, &changed), STATUS_OK);
 
     assert_int_equal(store_find_user(fixture->store, "lms", &found), STATUS_OK);
     assert_string_equal(found.password_hash, "new");
-    assert_int_equal(found.roles, 8);
+    assert_int_equal(found.rights.everywhere, 8);
     assert_int_equal(found.created_at_ms, 500);
     assert_int_equal(store_find_user(fixture->store, "other", &found), STATUS_OK);
     assert_string_equal(found.password_hash, "hash of other");
@@ -126,9 +153,9 @@ static void the_schema_refuses_a_user_without_roles(void **state)
     struct store_user user = make_user("lms");
     store_fixture_begin(fixture);
 
-    user.roles = 0;
+    user.rights.everywhere = 0;
     assert_int_equal(store_insert_user(fixture->store, &user), STATUS_INTERNAL);
-    user.roles = 16;
+    user.rights.everywhere = 16;
     assert_int_equal(store_insert_user(fixture->store, &user), STATUS_INTERNAL);
 
     store_rollback(fixture->store);
@@ -180,6 +207,7 @@ int main(void)
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
     const struct CMUnitTest tests[] = {
         STORE_TEST(a_user_survives_reopening),
+        STORE_TEST(roles_for_queues_are_kept),
         STORE_TEST(a_name_is_given_once),
         STORE_TEST(a_change_keeps_name_and_birth),
         STORE_TEST(users_are_counted_visited_by_name_and_deleted),
