@@ -11,6 +11,7 @@ void lease_table_init(struct lease_table *table)
 {
     map_init(&table->by_submission);
     heap_init(&table->due);
+    list_init(&table->ended);
 }
 
 void lease_table_finish(struct lease_table *table)
@@ -19,6 +20,7 @@ void lease_table_finish(struct lease_table *table)
     while ((lease = lease_table_first(table)) != NULL) {
         lease_table_remove(table, lease);
     }
+    lease_table_forget_ended(table);
     map_finish(&table->by_submission);
     heap_finish(&table->due);
 }
@@ -63,7 +65,27 @@ void lease_table_remove(struct lease_table *table, struct live_lease *lease)
     map_remove(&table->by_submission, &lease->by_submission);
     heap_remove(&table->due, &lease->due);
     list_remove(&lease->grader->leases, &lease->grader_node);
-    memory_free(lease);
+    lease->grader = NULL; /* it may be forgotten before the batch is over */
+    list_append(&table->ended, &lease->grader_node);
+}
+
+const struct live_lease *lease_table_find_ended(const struct lease_table *table, int64_t submission_id, const char *key)
+{
+    for (struct list_node *node = list_first(&table->ended); node; node = list_next(&table->ended, node)) {
+        const struct live_lease *lease = LIST_OWNER(node, struct live_lease, grader_node);
+        if (lease->submission_id == submission_id && strcmp(lease->key, key) == 0) {
+            return lease;
+        }
+    }
+    return NULL;
+}
+
+void lease_table_forget_ended(struct lease_table *table)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&table->ended)) != NULL) {
+        memory_free(LIST_OWNER(node, struct live_lease, grader_node));
+    }
 }
 
 void lease_table_reschedule(struct lease_table *table, struct live_lease *lease)
@@ -88,16 +110,21 @@ int64_t lease_table_next_due_ms(const struct lease_table *table)
     return heap_next_due_ms(&table->due);
 }
 
+void lease_table_grace(struct lease_table *table, struct live_lease *lease, int64_t now_ms)
+{
+    const struct config_queue *settings = lease->queue->settings;
+    int64_t full_ms = clock_add_ms(now_ms, settings->lease_ms);
+    lease->hard_limit_at_ms = lease->hard_limit_at_ms < full_ms ? full_ms : lease->hard_limit_at_ms;
+    lease->expires_at_ms = lease->expires_at_ms < full_ms ? full_ms : lease->expires_at_ms;
+    lease->accept_until_ms = clock_add_ms(now_ms, settings->accept_within_ms);
+    lease->warned = false;
+    lease_table_reschedule(table, lease);
+}
+
 void lease_table_give_grace(struct lease_table *table, int64_t now_ms)
 {
     for (struct live_lease *lease = lease_table_first(table); lease; lease = lease_table_after(table, lease)) {
-        const struct config_queue *settings = lease->queue->settings;
-        int64_t full_ms = clock_add_ms(now_ms, settings->lease_ms);
-        lease->hard_limit_at_ms = lease->hard_limit_at_ms < full_ms ? full_ms : lease->hard_limit_at_ms;
-        lease->expires_at_ms = lease->expires_at_ms < full_ms ? full_ms : lease->expires_at_ms;
-        lease->accept_until_ms = clock_add_ms(now_ms, settings->accept_within_ms);
-        lease->warned = false;
-        lease_table_reschedule(table, lease);
+        lease_table_grace(table, lease, now_ms);
     }
 }
 

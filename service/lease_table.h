@@ -27,9 +27,9 @@ enum {
 struct live_lease {
     int64_t submission_id;
     char key[LEASE_KEY_LENGTH + 1];
-    struct queue *queue;   /* borrowed */
-    struct grader *grader; /* borrowed; counts this lease as in flight */
-    struct list_node grader_node;
+    struct queue *queue;               /* borrowed */
+    struct grader *grader;             /* borrowed; counts this lease as in flight */
+    struct list_node grader_node;      /* in grader->leases, or in table->ended */
     char instance[LEASE_INSTANCE_MAX]; /* of the grader that holds it; "" = unary, or not heard of since a restart */
     bool streamed;                     /* belongs to the grader's stream: notices go there */
     bool accepted;
@@ -47,6 +47,7 @@ struct live_lease {
 struct lease_table {
     struct map by_submission;
     struct heap due;
+    struct list ended; /* of struct live_lease, without their graders: those that ended in the running batch */
 };
 
 void lease_table_init(struct lease_table *table);
@@ -59,8 +60,12 @@ struct live_lease *lease_table_find(struct lease_table *table, int64_t submissio
 struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key);
 /* The holder has it: accepted and counted. Reschedule afterwards; the grader may have room for more. */
 void lease_table_accept(struct live_lease *lease);
-/* Unlinks and frees. */
+/* It has ended. Kept until the batch is over: should that be rolled back, the lease is as it was. */
 void lease_table_remove(struct lease_table *table, struct live_lease *lease);
+/* The one that ended in the running batch with that key; NULL: none. */
+const struct live_lease *lease_table_find_ended(const struct lease_table *table, int64_t submission_id, const char *key);
+/* The batch is over. */
+void lease_table_forget_ended(struct lease_table *table);
 /* Call after changing accepted, warned or a time. */
 void lease_table_reschedule(struct lease_table *table, struct live_lease *lease);
 /* The lease that is due first, if it is due at now_ms; else NULL. */
@@ -69,6 +74,8 @@ int64_t lease_table_next_due_ms(const struct lease_table *table); /* INT64_MAX: 
 /* The time that stood still for us shall not count against graders: every lease runs on for its queue's full length at least.
  */
 void lease_table_give_grace(struct lease_table *table, int64_t now_ms);
+/* The same for one. */
+void lease_table_grace(struct lease_table *table, struct live_lease *lease, int64_t now_ms);
 /* In no order that matters; NULL at the end. Take the next one before removing lease. */
 struct live_lease *lease_table_first(const struct lease_table *table);
 struct live_lease *lease_table_after(const struct lease_table *table, const struct live_lease *lease);

@@ -47,10 +47,31 @@ static enum status queues_read_counts(struct queues *queues)
     return STATUS_OK;
 }
 
-/*
- * A lease found in the store that memory does not know. After a start nobody has been heard of yet, so its expiry would not
- * count; after a rollback it is the connected grader's again.
- */
+/* A start: nobody has been heard of yet, so its expiry would not count; and what was promised in memory may be more than what
+ * was stored, so it gets grace. */
+static void queues_start_lease(struct queues *queues, struct live_lease *lease)
+{
+    lease->accepted = true;
+    lease_table_grace(&queues->leases, lease_table_add(&queues->leases, lease), queues->now_ms);
+}
+
+/* It ended in the batch that was rolled back: it goes on as it was. */
+static void queues_resume_lease(struct queues *queues, struct live_lease *lease, const struct live_lease *ended)
+{
+    const struct work_session *session = lease->grader->session;
+    memcpy(lease->instance, ended->instance, sizeof lease->instance);
+    lease->streamed = ended->streamed && session && strcmp(session->instance, ended->instance) == 0;
+    lease->accepted = ended->accepted;
+    lease->counted = ended->counted;
+    lease->warned = ended->warned;
+    lease->unaccepted_bytes = ended->unaccepted_bytes;
+    lease->accept_until_ms = ended->accept_until_ms;
+    lease->expires_at_ms = ended->expires_at_ms;
+    lease->hard_limit_at_ms = ended->hard_limit_at_ms;
+    lease_table_add(&queues->leases, lease);
+}
+
+/* A lease found in the store that memory does not know. */
 static void queues_restore_lease(void *context, const struct store_submission *row)
 {
     struct queues *queues = context;
@@ -58,27 +79,25 @@ static void queues_restore_lease(void *context, const struct store_submission *r
     if (!queue || lease_table_find_held(&queues->leases, row->id, row->lease_key)) {
         return; /* without its queue it waits, untouched, until the queue is configured again */
     }
-    struct live_lease *old = lease_table_find(&queues->leases, row->id);
-    if (old) {
-        lease_table_remove(&queues->leases, old);
+    struct live_lease *other = lease_table_find(&queues->leases, row->id);
+    if (other) {
+        lease_table_remove(&queues->leases, other);
     }
-    struct grader *grader = graders_find_or_create(&queues->graders, row->grader);
     struct live_lease lease = {
         .submission_id = row->id,
         .queue = queue,
-        .grader = grader,
-        .streamed = grader->session != NULL,
-        .accepted = true,
-        .counted = grader->session != NULL,
+        .grader = graders_find_or_create(&queues->graders, row->grader),
         .expires_at_ms = row->lease_expires_at_ms,
         .stored_expires_at_ms = row->lease_expires_at_ms,
         .hard_limit_at_ms = row->lease_hard_limit_at_ms,
     };
     memcpy(lease.key, row->lease_key, sizeof lease.key);
-    if (grader->session) {
-        text_copy(lease.instance, sizeof lease.instance, grader->session->instance);
+    const struct live_lease *ended = lease_table_find_ended(&queues->leases, row->id, row->lease_key);
+    if (ended) {
+        queues_resume_lease(queues, &lease, ended);
+    } else {
+        queues_start_lease(queues, &lease);
     }
-    lease_table_add(&queues->leases, &lease);
 }
 
 static enum status queues_load(struct queues *queues)
@@ -134,7 +153,6 @@ enum status queues_create(const struct config *config, struct store *store, int6
         queues_destroy(queues);
         return error_set(error, status, NULL, "cannot read the queues: %s", store_error_text(store));
     }
-    lease_table_give_grace(&queues->leases, now_ms);
     *out_queues = queues;
     return STATUS_OK;
 }
@@ -291,6 +309,7 @@ enum status queues_reload(struct queues *queues)
         status = store_visit_leased(queues->store, queues_restore_lease, queues);
     }
     store_rollback(queues->store); /* nothing was written */
+    lease_table_forget_ended(&queues->leases);
     struct list_node *node = NULL;
     for (node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
         work_session_update_waiting(queues, LIST_OWNER(node, struct work_session, node));
@@ -447,6 +466,7 @@ void queues_apply_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
     queues_settle_counts(queues, true);
+    lease_table_forget_ended(&queues->leases);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         if (effect->session->link) {

@@ -95,6 +95,45 @@ static void a_result_that_was_not_stored_leaves_its_lease_with_the_stream(void *
     assert_int_equal(grader_hears(&grader, GRADER_NOTICE_FINISH).notice.status, STATUS_OK);
 }
 
+static void a_lease_that_got_grace_has_it_after_a_failed_batch(void **state)
+{
+    struct queue_fixture *queue = *state;
+    lms_submits(queue, "demo", "x");
+    struct lease lease = poller_leases(queue, "g", 0);
+    clock_advances(queue, LEASE_MS / 2);
+    queue_fixture_restart(queue);
+    int64_t good_until_ms = lease_table_find(&queue->queues->leases, lease.id)->expires_at_ms;
+    assert_int_equal(good_until_ms, queue->now_ms + LEASE_MS);
+
+    turn_begins(queue);
+    assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+    turn_fails(queue);
+
+    assert_int_equal(lease_table_find(&queue->queues->leases, lease.id)->expires_at_ms, good_until_ms);
+    clock_advances(queue, LEASE_MS - 1);
+    assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+}
+
+static void a_polled_lease_stays_the_pollers_after_a_failed_batch(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct scripted_grader grader;
+    lms_submits(queue, "demo", "x");
+    grader_connects(queue, &grader, "g", "1", 4);
+    struct lease lease = poller_leases(queue, "g", 0);
+
+    turn_begins(queue);
+    assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+    turn_fails(queue);
+
+    assert_false(lease_table_find(&queue->queues->leases, lease.id)->streamed);
+    grader_vanishes(queue, &grader);
+    struct scripted_grader next;
+    grader_connects(queue, &next, "g", "2", 4); /* takes back what the stream of instance 1 held, which is nothing */
+    assert_int_equal(state_of(queue, lease.id), SUBMISSION_LEASED);
+    assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+}
+
 static void a_drain_that_ended_with_an_unstored_result_is_not_told_as_done(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -255,6 +294,8 @@ int main(void)
         TEST(a_submission_that_was_not_stored_is_nowhere),
         TEST(a_grant_that_was_not_stored_is_not_told_and_gives_its_credit_back),
         TEST(a_result_that_was_not_stored_leaves_its_lease_with_the_stream),
+        TEST(a_lease_that_got_grace_has_it_after_a_failed_batch),
+        TEST(a_polled_lease_stays_the_pollers_after_a_failed_batch),
         TEST(a_drain_that_ended_with_an_unstored_result_is_not_told_as_done),
         TEST(a_loss_that_was_not_stored_is_not_told),
         TEST(a_renewal_that_was_not_stored_is_stored_next_time),
