@@ -284,6 +284,7 @@ void model_granted(struct model *model, const struct model_grant *grant)
         .granted_at_ms = now(model),
         .lease_ms = settings->lease_ms,
         .hard_limit_at_ms = now(model) + settings->hard_limit_ms,
+        .first_hard_limit_at_ms = now(model) + settings->hard_limit_ms,
         .may_count = true,
         .accepted = grant->instance == MODEL_UNARY,
     };
@@ -617,8 +618,8 @@ void model_service_starts(struct model *model, const struct lease_table *leases)
         if (!live || strcmp(live->key, newest->key) != 0 || live->expires_at_ms < now(model) + newest->lease_ms)
             trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " did not outlive the restart", newest->number,
                         submission->id);
-        if (newest->hard_limit_at_ms < now(model) + newest->lease_ms)
-            newest->hard_limit_at_ms = now(model) + newest->lease_ms;
-        model_promise(submission, newest, now(model) + newest->lease_ms);
+        int64_t full_ms = now(model) + newest->lease_ms;
+        newest->hard_limit_at_ms = newest->first_hard_limit_at_ms < full_ms ? full_ms : newest->first_hard_limit_at_ms;
+        model_promise(submission, newest, full_ms);
     }
 }

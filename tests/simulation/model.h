@@ -45,7 +45,8 @@ struct model_lease {
     int64_t granted_at_ms;
     int64_t lease_ms;
     int64_t hard_limit_at_ms;
-    int64_t promised_until_ms; /* it is good until then, unless somebody says otherwise; 0: nothing is promised */
+    int64_t first_hard_limit_at_ms; /* without what a start of the service added */
+    int64_t promised_until_ms;      /* it is good until then, unless somebody says otherwise; 0: nothing is promised */
     bool accepted;
     bool over;      /* it can never hold anything again */
     bool may_count; /* its end may have counted as a failure */

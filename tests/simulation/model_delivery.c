@@ -165,7 +165,7 @@ void model_delivery_failed(struct model *model, int64_t id, const char *key, enu
     bool must =
         submission && submission->delivery.bringing == BRINGING_DUE && submission->delivery.leased_until_ms > now(model);
     struct model_delivery *delivery = model_judge_bringing(model, id, key, status, must);
-    if (!delivery)
+    if (!submission || !delivery)
         return;
     if (delivery->bringing == BRINGING_DONE)
         trace_break(model->trace, PROMISE_DELIVERY, "the outcome of %" PRId64 " is there, and a failure of it is taken", id);

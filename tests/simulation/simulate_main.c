@@ -3,18 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "tests/simulation/actors.h"
 
-enum { EXIT_BROKEN = 3, EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, EXIT_BROKEN = 3, EXIT_ABORTED = EXIT_BROKEN + PROMISE_END };
 
 struct arguments {
     struct simulation_options options;
@@ -51,18 +49,6 @@ static void usage(FILE *stream)
 
 /* ---- one run ---- */
 
-static struct simulation *running;
-
-/* An assertion of the service: what led to it counts as much as a broken promise. */
-static void on_abort(int signal)
-{
-    (void)signal;
-    trace_print(&running->trace, stdout);
-    fprintf(stderr, "the service aborted at step %" PRIu64 "\n", running->trace.step);
-    fflush(NULL);
-    _exit(EXIT_BROKEN + PROMISE_END);
-}
-
 static void report(const struct simulation *simulation)
 {
     const struct model *model = &simulation->model;
@@ -75,43 +61,57 @@ static void report(const struct simulation *simulation)
            simulation->settlings);
 }
 
-static int run_here(const struct simulation_options *options, bool quiet)
+static void report_breach(const struct simulation *simulation, const char *what)
 {
-    struct simulation *simulation = MEMORY_NEW(struct simulation);
-    running = simulation;
+    if (!simulation->options.trace)
+        trace_print(&simulation->trace, stdout);
+    printf("seed %" PRIu64 " broke a promise (%s) at step %" PRIu64 ": %s\n", simulation->options.seed, what,
+           simulation->trace.step, simulation->trace.breach);
+}
+
+static int run_here(struct simulation *simulation, const struct simulation_options *options, bool quiet)
+{
     int nowhere = open("/dev/null", O_WRONLY);
     log_redirect(nowhere); /* the trace says more */
     if (quiet)
         (void)dup2(nowhere, STDERR_FILENO);
-    (void)signal(SIGABRT, on_abort);
     bool kept = simulation_run(simulation, options);
     if (kept && !quiet)
         report(simulation);
-    if (!kept && !quiet) {
-        if (!options->trace)
-            trace_print(&simulation->trace, stdout);
-        printf("seed %" PRIu64 " broke a promise (%s) at step %" PRIu64 ": %s\n", options->seed,
-               promise_name(simulation->trace.broken), simulation->trace.broken_at, simulation->trace.breach);
-    }
+    if (!kept && !quiet)
+        report_breach(simulation, promise_name(simulation->trace.broken));
     int code = kept ? 0 : EXIT_BROKEN + (int)simulation->trace.broken;
     simulation_finish(simulation);
-    memory_free(simulation);
     fflush(stdout);
     return code;
 }
 
-/* 0: kept; EXIT_BROKEN + promise. A process of its own: the service may abort, and a disk that fails is one of the process's.
+/*
+ * 0: kept; EXIT_BROKEN + promise. A process of its own: a disk that fails is one of the process's, and when an assertion of the
+ * service ends it, what led to it is read from the memory that both share.
  */
 static int run_apart(const struct simulation_options *options, bool quiet)
 {
+    struct simulation *simulation = mmap(NULL, sizeof *simulation, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int code = EXIT_ABORTED;
+    int status = 0;
+    if (simulation == MAP_FAILED)
+        return code;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0)
-        _exit(run_here(options, quiet));
-    int status = 0;
+        _exit(run_here(simulation, options, quiet));
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
-    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BROKEN + PROMISE_END;
+    if (child > 0 && WIFEXITED(status)) {
+        code = WEXITSTATUS(status);
+    } else if (child > 0) {
+        world_clear(&simulation->world);
+        if (!quiet)
+            report_breach(simulation, "the service aborted");
+    }
+    (void)munmap(simulation, sizeof *simulation);
+    return code;
 }
 
 /* ---- the smallest part that fails in the same way ---- */
@@ -211,9 +211,9 @@ static int prove(const struct arguments *arguments)
         int expected = EXIT_BROKEN + (int)sabotage_breaks(options.sabotage);
         int code = run_apart(&options, true);
         bool right = code == expected;
-        const char *noticed = code == 0                           ? "nothing"
-                              : code >= EXIT_BROKEN + PROMISE_END ? "an abort"
-                                                                  : promise_name((enum promise)(code - EXIT_BROKEN));
+        const char *noticed = code == 0              ? "nothing"
+                              : code >= EXIT_ABORTED ? "an abort"
+                                                     : promise_name((enum promise)(code - EXIT_BROKEN));
         printf("%-28s is noticed as %s%s\n", sabotage_name(options.sabotage), noticed, right ? "" : ": WRONG");
         wrong += !right;
     }

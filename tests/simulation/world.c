@@ -91,7 +91,7 @@ static void world_drop_asks(struct world *world)
         ask_free(LIST_OWNER(node, struct ask, node));
 }
 
-static void world_remove_files(struct world *world)
+void world_clear(const struct world *world)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
     for (size_t at = 0; at < sizeof suffixes / sizeof suffixes[0]; at++) {
@@ -110,7 +110,7 @@ void world_finish(struct world *world)
         queues_destroy(world->queues);
     store_close(world->store);
     config_destroy(world->config);
-    world_remove_files(world);
+    world_clear(world);
     faulty_vfs_remove();
 }
 

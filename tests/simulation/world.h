@@ -62,6 +62,8 @@ struct world {
 /* Makes a folder of its own and starts. False: it could not, text in trace. */
 bool world_start(struct world *world, struct trace *trace, const char *yaml);
 void world_finish(struct world *world);
+/* Removes the files of a world whose process died. */
+void world_clear(const struct world *world);
 
 /* size: of the whole ask. Zeroed, to be filled in and given to world_ask. */
 void *world_new_ask(struct world *world, size_t size);
