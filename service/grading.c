@@ -214,14 +214,20 @@ static void grading_mark_accepted(struct queues *queues, struct live_lease *leas
     }
 }
 
+/* The lease is none of the live ones: why not. */
+static enum status grading_refuse_unheld(struct queues *queues, struct lease_name name, struct error *error)
+{
+    struct store_submission row;
+    struct lease_facts facts = {0};
+    enum status status = grading_find(queues, name, &row, &facts, error);
+    return status == STATUS_OK ? grading_refuse(&facts, error) : status;
+}
+
 enum status grading_accept(struct queues *queues, struct lease_name name, struct error *error)
 {
     struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
     if (!lease) {
-        struct store_submission row;
-        struct lease_facts facts = {0};
-        enum status status = grading_find(queues, name, &row, &facts, error);
-        return status == STATUS_OK ? grading_refuse(&facts, error) : status;
+        return grading_refuse_unheld(queues, name, error);
     }
     if (!lease->accepted) {
         grading_mark_accepted(queues, lease);
@@ -234,10 +240,7 @@ enum status grading_extend(struct queues *queues, struct lease_name name, int64_
 {
     struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
     if (!lease) {
-        struct store_submission row;
-        struct lease_facts facts = {0};
-        enum status status = grading_find(queues, name, &row, &facts, error);
-        return status == STATUS_OK ? grading_refuse(&facts, error) : status;
+        return grading_refuse_unheld(queues, name, error);
     }
     if (queues->now_ms >= lease->hard_limit_at_ms) {
         return error_set(error, STATUS_STALE, "LEASE_STALE", "the lease is at its hard limit");
@@ -259,6 +262,22 @@ enum status grading_extend(struct queues *queues, struct lease_name name, int64_
     lease_table_reschedule(&queues->leases, lease);
     *out_expires_in_ms = lease->expires_at_ms - queues->now_ms;
     return STATUS_OK;
+}
+
+enum status grading_report(struct queues *queues, struct lease_name name, const struct progress *progress, struct error *error)
+{
+    struct live_lease *lease = lease_table_find_held(&queues->leases, name.submission_id, name.key);
+    if (!lease) {
+        return grading_refuse_unheld(queues, name, error);
+    }
+    lease_table_note(lease, progress);
+    return STATUS_OK;
+}
+
+const struct progress *grading_progress(const struct queues *queues, int64_t submission_id)
+{
+    const struct live_lease *lease = lease_table_find(&queues->leases, submission_id);
+    return lease ? lease->progress : NULL;
 }
 
 enum status grading_release(struct queues *queues, struct lease_name lease, int64_t delay_ms, struct error *error)

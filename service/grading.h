@@ -46,9 +46,16 @@ enum status grading_accept(struct queues *queues, struct lease_name lease, struc
 enum status grading_release(struct queues *queues, struct lease_name lease, int64_t delay_ms,
                             struct error *error) STATUS_CHECKED;
 
-/* Renews. instance and session: who holds it now ("" and NULL for unary). *out_expires_in_ms is set. */
+/* Renews; *out_expires_in_ms is set. */
 enum status grading_extend(struct queues *queues, struct lease_name lease, int64_t *out_expires_in_ms,
                            struct error *error) STATUS_CHECKED;
+
+/* Keeps the note of a live lease's holder; renews nothing. */
+enum status grading_report(struct queues *queues, struct lease_name lease, const struct progress *progress,
+                           struct error *error) STATUS_CHECKED;
+
+/* The latest note of whoever has the submission now. NULL: nobody has it, or said nothing. Borrowed until the next change. */
+const struct progress *grading_progress(const struct queues *queues, int64_t submission_id);
 
 struct grading_completion {
     bool already;

@@ -29,6 +29,7 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
 {
     assert(lease_table_find(table, lease->submission_id) == NULL);
     struct live_lease *added = memory_copy(lease, sizeof *lease);
+    added->progress = lease->progress ? memory_copy(lease->progress, sizeof *lease->progress) : NULL;
     map_put(&table->by_submission, &added->by_submission, &added->submission_id, sizeof added->submission_id);
     list_append(&added->grader->leases, &added->grader_node);
     added->grader->unaccepted_bytes += added->unaccepted_bytes;
@@ -36,7 +37,7 @@ struct live_lease *lease_table_add(struct lease_table *table, const struct live_
     return added;
 }
 
-struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id)
+struct live_lease *lease_table_find(const struct lease_table *table, int64_t submission_id)
 {
     struct map_node *node = map_find(&table->by_submission, &submission_id, sizeof submission_id);
     return node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
@@ -57,6 +58,14 @@ void lease_table_accept(struct live_lease *lease)
     lease->counted = true;
     lease->grader->unaccepted_bytes -= lease->unaccepted_bytes;
     lease->unaccepted_bytes = 0;
+}
+
+void lease_table_note(struct live_lease *lease, const struct progress *progress)
+{
+    if (!lease->progress) {
+        lease->progress = MEMORY_NEW(struct progress);
+    }
+    *lease->progress = *progress;
 }
 
 void lease_table_remove(struct lease_table *table, struct live_lease *lease)
@@ -84,7 +93,9 @@ void lease_table_forget_ended(struct lease_table *table)
 {
     struct list_node *node = NULL;
     while ((node = list_take_first(&table->ended)) != NULL) {
-        memory_free(LIST_OWNER(node, struct live_lease, grader_node));
+        struct live_lease *lease = LIST_OWNER(node, struct live_lease, grader_node);
+        memory_free(lease->progress);
+        memory_free(lease);
     }
 }
 

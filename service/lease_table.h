@@ -21,7 +21,17 @@ struct queue;
 
 enum {
     LEASE_INSTANCE_MAX = 65,
+    PROGRESS_TEXT_PHASE_MAX = 65, /* both with a NUL */
+    PROGRESS_TEXT_NOTE_MAX = 513,
+    PROGRESS_PERCENT_MAX = 100,
     LEASE_WARNING_DIVISOR = 4, /* the holder is warned when a quarter of the lease is left */
+};
+
+/* How far the holder of a lease says that it is. */
+struct progress {
+    char phase[PROGRESS_TEXT_PHASE_MAX];
+    uint32_t percent; /* 0 to PROGRESS_PERCENT_MAX */
+    char note[PROGRESS_TEXT_NOTE_MAX];
 };
 
 struct live_lease {
@@ -40,6 +50,7 @@ struct live_lease {
     int64_t expires_at_ms;
     int64_t stored_expires_at_ms;
     int64_t hard_limit_at_ms;
+    struct progress *progress; /* owned; the latest note, NULL: none yet. In memory alone: a restart forgets it */
     struct heap_node due;
     struct map_node by_submission;
 };
@@ -53,13 +64,16 @@ struct lease_table {
 void lease_table_init(struct lease_table *table);
 void lease_table_finish(struct lease_table *table); /* frees all leases */
 
-/* Adds a copy of lease and schedules it. The submission must have none. Links it into the grader's list. */
+/* Adds a copy of lease, its note copied too, and schedules it. The submission must have none. Links it into the grader's list.
+ */
 struct live_lease *lease_table_add(struct lease_table *table, const struct live_lease *lease);
-struct live_lease *lease_table_find(struct lease_table *table, int64_t submission_id); /* NULL: none */
+struct live_lease *lease_table_find(const struct lease_table *table, int64_t submission_id); /* NULL: none */
 /* NULL when there is none or its key is another. */
 struct live_lease *lease_table_find_held(struct lease_table *table, int64_t submission_id, const char *key);
 /* The holder has it: accepted and counted. Reschedule afterwards; the grader may have room for more. */
 void lease_table_accept(struct live_lease *lease);
+/* Keeps a copy in place of the note before. */
+void lease_table_note(struct live_lease *lease, const struct progress *progress);
 /* It has ended. Kept until the batch is over: should that be rolled back, the lease is as it was. */
 void lease_table_remove(struct lease_table *table, struct live_lease *lease);
 /* The one that ended in the running batch with that key; NULL: none. */

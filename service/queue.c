@@ -68,6 +68,7 @@ static void queues_resume_lease(struct queues *queues, struct live_lease *lease,
     lease->accept_until_ms = ended->accept_until_ms;
     lease->expires_at_ms = ended->expires_at_ms;
     lease->hard_limit_at_ms = ended->hard_limit_at_ms;
+    lease->progress = ended->progress; /* copied */
     lease_table_add(&queues->leases, lease);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 char *contract_text(const char *text)
 {
@@ -114,6 +115,19 @@ bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *o
     }
     *out_name = (struct lease_name){.submission_id = (int64_t)lease->submission_id, .key = lease->lease_key};
     return true;
+}
+
+enum status contract_progress(const Xqueue__V1__Progress *message, struct progress *out_progress, struct error *error)
+{
+    if (strlen(message->phase) >= PROGRESS_TEXT_PHASE_MAX || strlen(message->note) >= PROGRESS_TEXT_NOTE_MAX ||
+        message->percent > PROGRESS_PERCENT_MAX) {
+        return error_set(error, STATUS_INVALID, "PROGRESS_INVALID",
+                         "progress has a phase of at most 64 bytes, 0 to 100 percent and a note of at most 512 bytes");
+    }
+    out_progress->percent = message->percent;
+    text_copy(out_progress->phase, sizeof out_progress->phase, message->phase);
+    text_copy(out_progress->note, sizeof out_progress->note, message->note);
+    return STATUS_OK;
 }
 
 void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,

@@ -24,6 +24,10 @@ void contract_grant_destroy(Xqueue__V1__Grant *grant); /* NULL is fine */
 /* Reads a LeaseRef. False: it is absent, its id is 0 or too large, or its key has not LEASE_KEY_LENGTH characters. */
 bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *out_name);
 
+/* Reads a progress note; percent and the lengths are bounded, line breaks are fine. STATUS_INVALID PROGRESS_INVALID. */
+enum status contract_progress(const Xqueue__V1__Progress *message, struct progress *out_progress,
+                              struct error *error) STATUS_CHECKED;
+
 /* What there is to say of a submission, but its queue's name; borrows from row and delivery (NULL: none). */
 void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,
                         const struct store_delivery *delivery, int64_t now_ms);

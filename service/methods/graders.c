@@ -117,11 +117,26 @@ static enum status answer_lease(const Xqueue__V1__LeaseRef *lease, struct lease_
     return method_check_submission(method->call, queues, METHOD_GRADE, out_name->submission_id, &method->error);
 }
 
+/* A progress note that came with what else is said of a lease. */
+static enum status answer_progress(struct method_command *method, struct queues *queues, struct lease_name lease,
+                                   const Xqueue__V1__Progress *message)
+{
+    struct progress progress;
+    enum status status = contract_progress(message, &progress, &method->error);
+    return status == STATUS_OK ? grading_report(queues, lease, &progress, &method->error) : status;
+}
+
 static enum status extend_perform(struct method_command *method, struct queues *queues)
 {
     const Xqueue__V1__ExtendRequest *request = (const Xqueue__V1__ExtendRequest *)rpc_message_body(method->message);
     struct lease_name lease;
     enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (request->progress) {
+        status = answer_progress(method, queues, lease, request->progress);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -196,6 +211,26 @@ static void release_reply(struct method_command *method)
     rpc_server_call_reply(method->call, &reply.base);
 }
 
+static enum status report_perform(struct method_command *method, struct queues *queues)
+{
+    const Xqueue__V1__ReportRequest *request = (const Xqueue__V1__ReportRequest *)rpc_message_body(method->message);
+    struct lease_name lease;
+    enum status status = answer_lease(request->lease, &lease, method, queues);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (!request->progress) {
+        return error_set(&method->error, STATUS_INVALID, "PROGRESS_INVALID", "progress is missing");
+    }
+    return answer_progress(method, queues, lease, request->progress);
+}
+
+static void report_reply(struct method_command *method)
+{
+    Xqueue__V1__ReportResponse reply = XQUEUE__V1__REPORT_RESPONSE__INIT;
+    rpc_server_call_reply(method->call, &reply.base);
+}
+
 static const struct method_steps extend_steps = {
     .size = sizeof(struct answer_method), .perform = extend_perform, .reply = extend_reply};
 static const struct method_steps complete_steps = {
@@ -204,6 +239,9 @@ static const struct method_steps fail_steps = {
     .size = sizeof(struct answer_method), .perform = fail_perform, .reply = fail_reply};
 static const struct method_steps release_steps = {
     .size = sizeof(struct answer_method), .perform = release_perform, .reply = release_reply};
+
+static const struct method_steps report_steps = {
+    .size = sizeof(struct method_command), .perform = report_perform, .reply = report_reply};
 
 static void on_extend(struct rpc_server_call *call, struct rpc_message *message)
 {
@@ -223,6 +261,11 @@ static void on_fail(struct rpc_server_call *call, struct rpc_message *message)
 static void on_release(struct rpc_server_call *call, struct rpc_message *message)
 {
     method_start(call, message, &release_steps);
+}
+
+static void on_report(struct rpc_server_call *call, struct rpc_message *message)
+{
+    method_start(call, message, &report_steps);
 }
 
 const struct rpc_method graders_methods[] = {
@@ -259,6 +302,10 @@ const struct rpc_method graders_methods[] = {
      .request = &xqueue__v1__release_request__descriptor,
      .on_message = on_release,
      .role = METHOD_GRADE | METHOD_PER_QUEUE},
-    {.path = "/xqueue.v1.Graders/Report", .kind = RPC_UNARY, .role = METHOD_GRADE},
+    {.path = "/xqueue.v1.Graders/Report",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__report_request__descriptor,
+     .on_message = on_report,
+     .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {0},
 };

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "tests/support/conversation.h"
 
 #define STATE(name_)  XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
@@ -305,6 +306,45 @@ static void heartbeats_keep_a_lease_far_beyond_its_length(void **state)
     scripted_grader_close(grader);
 }
 
+static enum status reports(struct core_caller *caller, const struct core_lease *lease, uint32_t percent, struct error *error)
+{
+    char key[CORE_KEY_MAX];
+    char phase[] = "testing";
+    Xqueue__V1__ReportRequest request = XQUEUE__V1__REPORT_REQUEST__INIT;
+    Xqueue__V1__LeaseRef ref = XQUEUE__V1__LEASE_REF__INIT;
+    Xqueue__V1__Progress progress = XQUEUE__V1__PROGRESS__INIT;
+    const struct core_question question = {"/xqueue.v1.Graders/Report", &xqueue__v1__report_response__descriptor,
+                                           &request.base};
+
+    text_copy(key, sizeof key, lease->key);
+    ref.submission_id = lease->id;
+    ref.lease_key = key;
+    progress.phase = phase;
+    progress.percent = percent;
+    request.lease = &ref;
+    request.progress = &progress;
+    return core_caller_ask(caller, &question, NULL, error);
+}
+
+static void a_report_is_taken_from_the_holder_alone(void **state)
+{
+    struct conversation *talk = *state;
+    struct core_caller *poller = core_caller_open(talk->service.core, "grader");
+    struct core_lease lease;
+    struct error error;
+
+    student_submits(talk, "calm", NULL, "body");
+    assert_int_equal(core_take_lease(poller, "calm", "p", 0, &lease), STATUS_OK);
+
+    assert_int_equal(reports(poller, &lease, 40, NULL), STATUS_OK);
+    assert_int_equal(reports(poller, &lease, 101, &error), STATUS_INVALID);
+    assert_reason(&error, "PROGRESS_INVALID");
+    assert_int_equal(core_complete(poller, &lease, "done", NULL, NULL), STATUS_OK);
+    assert_int_equal(reports(poller, &lease, 100, &error), STATUS_STALE);
+    assert_reason(&error, "LEASE_STALE");
+    core_caller_close(poller);
+}
+
 static void renewing_ends_at_the_hard_limit(void **state)
 {
     const struct running_service_options options = {
@@ -455,6 +495,7 @@ int main(void)
         WITH_CORE(a_lease_that_is_not_renewed_goes_to_another_grader_after_a_warning),
         WITH_CORE(a_late_result_counts_while_nobody_else_has_the_submission),
         WITH_CORE(heartbeats_keep_a_lease_far_beyond_its_length),
+        WITH_CORE(a_report_is_taken_from_the_holder_alone),
         cmocka_unit_test(renewing_ends_at_the_hard_limit),
         WITH_CORE(a_submission_that_nobody_grades_in_its_time_is_given_up),
         WITH_CORE(a_failed_submission_is_tried_again_later_and_is_dead_after_its_attempts),

@@ -39,7 +39,7 @@ static const struct {
     {"/xqueue.v1.Graders/Complete", "g"},
     {"/xqueue.v1.Graders/Fail", "g"},
     {"/xqueue.v1.Graders/Release", "g"},
-    {"/xqueue.v1.Graders/Report", "g-"},
+    {"/xqueue.v1.Graders/Report", "g"},
     {"/xqueue.v1.Deliveries/Lease", "d"},
     {"/xqueue.v1.Deliveries/Acknowledge", "d"},
     {"/xqueue.v1.Deliveries/Fail", "d"},

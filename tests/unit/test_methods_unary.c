@@ -31,6 +31,7 @@ METHOD("Graders/Extend", extend, extend_response);
 METHOD("Graders/Complete", complete, complete_response);
 METHOD("Graders/Fail", fail_lease, fail_response);
 METHOD("Graders/Release", release, release_response);
+METHOD("Graders/Report", report, report_response);
 METHOD("Deliveries/Lease", lease_deliveries, lease_deliveries_response);
 METHOD("Deliveries/Acknowledge", acknowledge, acknowledge_delivery_response);
 METHOD("Deliveries/Fail", fail_delivery, fail_delivery_response);
@@ -161,6 +162,50 @@ static void a_poller_leases_extends_and_completes(void **state)
     rpc_message_free(reply);
     assert_int_equal(server_calls(server, "other", &get, &look.base, NULL), STATUS_NOT_FOUND);
     assert_int_equal(server_calls(server, "admin", &get, &look.base, NULL), STATUS_OK);
+}
+
+static void a_poller_reports_how_far_it_is_within_the_bounds_of_a_note(void **state)
+{
+    struct server_fixture *server = *state;
+    struct held_lease held;
+    static char text[600];
+    static char lines[] = "1 of 3\n2 of 3";
+    memset(text, 'x', sizeof text - 1);
+    Xqueue__V1__Progress fine = XQUEUE__V1__PROGRESS__INIT;
+    fine.percent = 100;
+    fine.phase = lines;
+    fine.note = text + sizeof text - 1 - 512; /* 512 bytes */
+    Xqueue__V1__Progress bad[3] = {fine, fine, fine};
+    bad[0].percent = 101;
+    bad[1].note = text + sizeof text - 1 - 513;
+    bad[2].phase = text + sizeof text - 1 - 65;
+    lms_hands_in(server, "x");
+    poll(server, &held);
+    Xqueue__V1__ReportRequest request = XQUEUE__V1__REPORT_REQUEST__INIT;
+    Xqueue__V1__ExtendRequest more = XQUEUE__V1__EXTEND_REQUEST__INIT;
+    request.lease = &held.ref;
+    more.lease = &held.ref;
+
+    assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_INVALID);
+    for (size_t at = 0; at < sizeof bad / sizeof bad[0]; at++) {
+        request.progress = &bad[at];
+        more.progress = &bad[at];
+        assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_INVALID);
+        assert_string_equal(server->error.reason, "PROGRESS_INVALID");
+        assert_int_equal(server_calls(server, "grader", &extend, &more.base, NULL), STATUS_INVALID);
+    }
+    request.progress = &fine;
+    more.progress = &fine;
+    assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_OK);
+    assert_int_equal(server_calls(server, "grader", &extend, &more.base, NULL), STATUS_OK);
+
+    held.key[0] = held.key[0] == 'x' ? 'y' : 'x';
+    assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_STALE);
+    assert_string_equal(server->error.reason, "LEASE_STALE");
+    held.ref.submission_id = 999;
+    assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_NOT_FOUND);
+    request.lease = NULL;
+    assert_int_equal(server_calls(server, "grader", &report, &request.base, NULL), STATUS_INVALID);
 }
 
 static void a_poller_fails_and_releases(void **state)
@@ -459,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, server_fixture_setup, server_fixture_teardown)
         TEST(a_poller_leases_extends_and_completes),
+        TEST(a_poller_reports_how_far_it_is_within_the_bounds_of_a_note),
         TEST(a_poller_fails_and_releases),
         TEST(a_long_poll_is_answered_when_something_comes),
         TEST(a_long_poll_ends_empty_when_its_time_is_over),

@@ -355,6 +355,19 @@ static void a_breach_of_the_rules_ends_the_stream(void **state)
     lease.submission_id = 1;
     lease.lease_key = short_key;
     check_breach(server, true, &message, STATUS_INVALID);
+    Xqueue__V1__Heartbeat heartbeat = XQUEUE__V1__HEARTBEAT__INIT;
+    Xqueue__V1__LeaseProgress entry = XQUEUE__V1__LEASE_PROGRESS__INIT;
+    Xqueue__V1__LeaseProgress *entries[] = {&entry};
+    Xqueue__V1__Progress progress = XQUEUE__V1__PROGRESS__INIT;
+    static char key[] = "0123456789abcdef0123456789abcdef";
+    progress.percent = 101;
+    lease.lease_key = key;
+    entry.lease = &lease;
+    entry.progress = &progress;
+    heartbeat.leases = entries;
+    heartbeat.n_leases = 1;
+    SAYS(message, HEARTBEAT, heartbeat, &heartbeat);
+    check_breach(server, true, &message, STATUS_INVALID);
 }
 
 static void a_stream_that_says_nothing_is_ended(void **state)

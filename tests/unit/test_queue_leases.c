@@ -280,6 +280,43 @@ static void the_holder_is_warned_once_of_the_hard_limit_however_often_it_renews(
     assert_int_equal(hear_not_ping(&grader).notice.reason, LOST_HARD_LIMIT);
 }
 
+static enum status grader_reports(struct queue_fixture *queue, struct lease lease, const struct progress *progress)
+{
+    turn_begins(queue);
+    enum status status = grading_report(queue->queues, (struct lease_name){.submission_id = lease.id, .key = lease.key},
+                                        progress, &queue->error);
+    turn_ends(queue);
+    return status;
+}
+
+static void the_latest_note_of_a_holder_is_kept_as_long_as_it_holds(void **state)
+{
+    struct queue_fixture *queue = *state;
+    const struct progress early = {.phase = "compiling", .percent = 10, .note = "3 files"};
+    const struct progress late = {.phase = "testing", .percent = 60, .note = "test 6 of 10"};
+    lms_submits(queue, "demo", "first");
+    struct lease lease = poller_leases(queue, "g", 0);
+    int64_t expires_at_ms = lease_table_find(&queue->queues->leases, lease.id)->expires_at_ms;
+    assert_null(grading_progress(queue->queues, lease.id));
+
+    clock_advances(queue, 1000);
+    assert_int_equal(grader_reports(queue, lease, &early), STATUS_OK);
+    assert_int_equal(grader_reports(queue, lease, &late), STATUS_OK);
+
+    const struct progress *kept = grading_progress(queue->queues, lease.id);
+    assert_string_equal(kept->phase, "testing");
+    assert_int_equal(kept->percent, 60);
+    assert_string_equal(kept->note, "test 6 of 10");
+    assert_int_equal(lease_table_find(&queue->queues->leases, lease.id)->expires_at_ms, expires_at_ms); /* not renewed */
+    struct lease another = lease;
+    another.key[0] = another.key[0] == 'x' ? 'y' : 'x';
+    assert_int_equal(grader_reports(queue, another, &early), STATUS_STALE);
+    assert_int_equal(grading_progress(queue->queues, lease.id)->percent, 60);
+    assert_int_equal(grader_releases(queue, lease, 0), STATUS_OK);
+    assert_null(grading_progress(queue->queues, lease.id));
+    assert_int_equal(grader_reports(queue, lease, &late), STATUS_STALE);
+}
+
 static void renewing_writes_the_store_rarely(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -464,6 +501,7 @@ int main(void)
         TEST(renewing_gives_a_full_length_from_now_until_the_hard_limit_ends_it),
         TEST(nothing_is_renewed_at_the_hard_limit_even_before_the_tick_has_seen_it),
         TEST(the_holder_is_warned_once_of_the_hard_limit_however_often_it_renews),
+        TEST(the_latest_note_of_a_holder_is_kept_as_long_as_it_holds),
         TEST(renewing_writes_the_store_rarely),
         TEST(after_a_restart_every_live_lease_gets_a_full_length_and_its_expiry_is_not_counted),
         TEST(after_a_restart_who_is_heard_of_counts_again),
