@@ -53,6 +53,7 @@ struct config_queue {
     int64_t hard_limit_ms;      /* 1,000 to 604,800,000; 86,400,000: renewing ends there; at least lease_ms */
     int64_t accept_within_ms;   /* 100 to 60,000; 10,000 */
     int64_t attempts_max;       /* 1 to 1,000; 5: counted failures until DEAD */
+    int64_t poison_graders_max; /* 1 to 1,000; 3: different graders lost on one submission until DEAD */
     int64_t retry_delay_ms;     /* 0 to 86,400,000; 5,000: after the first failure, doubling */
     int64_t retry_delay_ms_max; /* 0 to 86,400,000; 300,000 */
     int64_t ready_max;          /* 1 to 100,000,000; 1,000,000: submissions that may wait */

@@ -223,6 +223,10 @@ static const struct config_key queue_keys[] = {
     NUMBER(hard_limit_ms, SECOND, 7 * DAY, DAY, "How long a grader may take with renewing; at least lease_ms."),
     NUMBER(accept_within_ms, 100, MINUTE, 10 * SECOND, "How long a grader may take to confirm that it got a submission."),
     NUMBER(attempts_max, 1, 1000, 5, "Counted failures after which a submission is dead."),
+    NUMBER(
+        poison_graders_max, 1, 1000, 3,
+        "Different graders lost on one submission (their leases ran out, or they came back without it) after which it is dead, "
+        "although attempts are left; not less than attempts_max: never."),
     NUMBER(retry_delay_ms, 0, DAY, 5 * SECOND, "Wait after the first failure; doubles."),
     NUMBER(retry_delay_ms_max, 0, DAY, 5 * MINUTE, "The longest wait; at least retry_delay_ms."),
     NUMBER(ready_max, 1, 100000000, 1000000, "Submissions that may wait; more are refused."),

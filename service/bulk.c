@@ -52,6 +52,9 @@ static enum status bulk_requeue(struct queues *queues, struct bulk *bulk, struct
     row->ready_at_ms = queues->now_ms;
     row->message[0] = '\0';
     enum status status = queues_move(queues, row, SUBMISSION_READY);
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_forget_lost_graders(queues->store, row->id));
+    }
     return status == STATUS_OK ? delivering_withdraw(queues, row->id) : status;
 }
 

@@ -463,6 +463,27 @@ enum lost_reason grading_lost_reason(struct queues *queues, struct lease_name le
 
 /* ---- time ---- */
 
+/* The holder went down with the lease, as far as we know. */
+static enum status grading_count_loss(struct queues *queues, const struct live_lease *lease, struct store_submission *row,
+                                      bool *out_is_over)
+{
+    const struct config_queue *settings = lease->queue->settings;
+    struct retry_facts facts = {.failures = ++row->failures,
+                                .attempts_max = settings->attempts_max,
+                                .poison_graders_max = settings->poison_graders_max};
+    enum status status = store_note_lost_grader(queues->store, row->id, lease->grader->name, &facts.lost_graders);
+    status = queues_stored(queues, status);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    enum retry_verdict verdict = retry_judge(&facts);
+    text_copy(row->message, sizeof row->message,
+              verdict == RETRY_POISON ? "several graders were lost while they graded it"
+                                      : "the grader did not renew its lease in time");
+    *out_is_over = verdict != RETRY_AGAIN;
+    return STATUS_OK;
+}
+
 enum status grading_expire(struct queues *queues, struct live_lease *lease, enum lost_reason reason)
 {
     struct store_submission row;
@@ -473,12 +494,12 @@ enum status grading_expire(struct queues *queues, struct live_lease *lease, enum
     log_event(LOG_INFO, "lease_expired", LOG_INT("submission", row.id), LOG_TEXT("queue", lease->queue->settings->name),
               LOG_TEXT("grader", row.grader), LOG_INT("attempt", row.attempt), LOG_INT("counted", lease->counted));
     queues_count_event(queues, row.queue_id, QUEUE_EXPIRED);
+    bool is_over = false;
     if (lease->counted) {
-        row.failures++;
-        text_copy(row.message, sizeof row.message, "the grader did not renew its lease in time");
-        if (row.failures >= lease->queue->settings->attempts_max) {
-            return grading_end(queues, &row, SUBMISSION_DEAD, reason);
-        }
+        status = grading_count_loss(queues, lease, &row, &is_over);
+    }
+    if (status != STATUS_OK || is_over) {
+        return status == STATUS_OK ? grading_end(queues, &row, SUBMISSION_DEAD, reason) : status;
     }
     status = queues_move(queues, &row, SUBMISSION_READY);
     if (status == STATUS_OK) {

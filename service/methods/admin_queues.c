@@ -103,6 +103,7 @@ static void settings_fill(Xqueue__V1__QueueSettings *to, const struct config_que
     to->hard_limit_ms = from->hard_limit_ms;
     to->accept_within_ms = from->accept_within_ms;
     to->attempts_max = (uint32_t)from->attempts_max;
+    to->poison_graders_max = (uint32_t)from->poison_graders_max;
     to->retry_delay_ms = from->retry_delay_ms;
     to->retry_delay_ms_max = from->retry_delay_ms_max;
     to->ready_max = (uint64_t)from->ready_max;

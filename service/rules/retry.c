@@ -3,6 +3,13 @@
 
 #include <assert.h>
 
+enum retry_verdict retry_judge(const struct retry_facts *facts)
+{
+    if (facts->failures >= facts->attempts_max)
+        return RETRY_USED_UP;
+    return facts->lost_graders >= facts->poison_graders_max ? RETRY_POISON : RETRY_AGAIN;
+}
+
 /* first_ms doubled until times is used up or max_ms is reached; never overflows. */
 static int64_t doubled(int64_t first_ms, int64_t times, int64_t max_ms)
 {

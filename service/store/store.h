@@ -238,6 +238,14 @@ enum status store_move_submission(struct store *store, struct store_submission *
 /* Pushes the stored expiry of a LEASED submission. STATUS_STALE: lease_key is not its newest, or it is not LEASED. */
 enum status store_renew_lease(struct store *store, int64_t id, const char *lease_key, int64_t expires_at_ms) STATUS_CHECKED;
 
+/*
+ * Remembers that a lease of grader ended because nobody heard of it any more; the same grader again is no news. *out_count: how
+ * many different ones were lost on the submission. They go with it, or by the second call.
+ */
+enum status store_note_lost_grader(struct store *store, int64_t submission_id, const char *grader,
+                                   int64_t *out_count) STATUS_CHECKED;
+enum status store_forget_lost_graders(struct store *store, int64_t submission_id) STATUS_CHECKED; /* OK when there are none */
+
 /* Calls visit for each LEASED submission; for start-up. visit must not call the store. */
 enum status store_visit_leased(struct store *store, void (*visit)(void *context, const struct store_submission *row),
                                void *context) STATUS_CHECKED;

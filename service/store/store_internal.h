@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 5,
+    STORE_SCHEMA_VERSION = 6,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -104,6 +104,9 @@ enum statement {
     STATEMENT_FIND_IMPORTED_SUBMISSION,
     STATEMENT_INSERT_IMPORTED_USER,
     STATEMENT_FIND_IMPORTED_USER,
+    STATEMENT_INSERT_LOST_GRADER,
+    STATEMENT_COUNT_LOST_GRADERS,
+    STATEMENT_DELETE_LOST_GRADERS,
     STATEMENT_END
 };
 
@@ -126,6 +129,7 @@ extern const char store_schema_2_sql[];
 extern const char store_schema_3_sql[];
 extern const char store_schema_4_sql[];
 extern const char store_schema_5_sql[];
+extern const char store_schema_6_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

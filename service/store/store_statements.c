@@ -185,6 +185,9 @@ static const char *const sql[STATEMENT_END] = {
                                       " AND first_id = (SELECT max(first_id) FROM imported_range WHERE first_id <= ?1)",
     [STATEMENT_INSERT_IMPORTED_SUBMISSION] = "INSERT INTO imported_submission (id, digest) VALUES (?1, ?2)",
     [STATEMENT_FIND_IMPORTED_SUBMISSION] = "SELECT digest FROM imported_submission WHERE id = ?1",
+    [STATEMENT_INSERT_LOST_GRADER] = "INSERT OR IGNORE INTO lost_grader (submission_id, grader) VALUES (?1, ?2)",
+    [STATEMENT_COUNT_LOST_GRADERS] = "SELECT count(*) FROM lost_grader WHERE submission_id = ?1",
+    [STATEMENT_DELETE_LOST_GRADERS] = "DELETE FROM lost_grader WHERE submission_id = ?1",
     [STATEMENT_INSERT_IMPORTED_USER] = "INSERT INTO imported_user (name) VALUES (?1)",
     [STATEMENT_FIND_IMPORTED_USER] = "SELECT name FROM imported_user WHERE name = ?1",
 };

@@ -303,6 +303,26 @@ static void a_queue_that_is_not_configured_any_more_can_be_cleared(void **state)
 
 /* ---- Requeue ---- */
 
+static void a_requeued_submission_is_not_held_to_the_graders_that_it_lost_before(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct bulk_order requeue = order_of(BULK_REQUEUE);
+    int64_t lost = 0;
+    int64_t id = lms_submits(queue, "demo", "x");
+    for (int i = 0; i < 2; i++) {
+        poller_leases(queue, i == 0 ? "a" : "b", 0);
+        clock_advances(queue, 60000);
+    }
+    assert_int_equal(state_of(queue, id), SUBMISSION_DEAD);
+
+    assert_int_equal(does(queue, &requeue), 1);
+
+    turn_begins(queue);
+    assert_int_equal(store_note_lost_grader(queue->store, id, "c", &lost), STATUS_OK);
+    turn_ends(queue);
+    assert_int_equal(lost, 1);
+}
+
 static void the_dead_are_ready_again_with_all_attempts(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -688,6 +708,7 @@ int main(void)
         TEST(a_message_can_be_looked_for),
         TEST(a_queue_that_never_was_is_told),
         TEST(a_queue_that_is_not_configured_any_more_can_be_cleared),
+        TEST(a_requeued_submission_is_not_held_to_the_graders_that_it_lost_before),
         TEST(the_dead_are_ready_again_with_all_attempts),
         TEST(an_outcome_that_nobody_was_told_is_withdrawn),
         TEST(what_expired_as_a_whole_does_not_expire_again),

@@ -111,6 +111,7 @@ static void settings_are_those_of_the_configuration(void **state)
     assert_string_equal(body->queues[0]->name, "demo");
     assert_int_equal(body->queues[0]->lease_ms, SERVER_FIXTURE_LEASE_MS);
     assert_int_equal(body->queues[0]->attempts_max, server->config->queues[0].attempts_max);
+    assert_int_equal(body->queues[0]->poison_graders_max, server->config->queues[0].poison_graders_max);
     assert_true(body->queues[0]->configured);
     rpc_message_free(reply);
 }

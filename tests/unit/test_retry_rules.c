@@ -55,6 +55,19 @@ static void no_pause_is_possible(void **state)
     assert_int_equal(retry_delay_ms(5, 1000, 0, UINT32_MAX), 0);
 }
 
+static void a_submission_is_given_up_when_its_attempts_are_used_up_or_several_graders_went_down_on_it(void **state)
+{
+    (void)state;
+    struct retry_facts facts = {.failures = 4, .attempts_max = 5, .lost_graders = 2, .poison_graders_max = 3};
+    assert_int_equal(retry_judge(&facts), RETRY_AGAIN);
+    facts.lost_graders = 3;
+    assert_int_equal(retry_judge(&facts), RETRY_POISON);
+    facts.failures = 5;
+    assert_int_equal(retry_judge(&facts), RETRY_USED_UP);
+    facts.lost_graders = 0;
+    assert_int_equal(retry_judge(&facts), RETRY_USED_UP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -63,6 +76,7 @@ int main(void)
         cmocka_unit_test(the_jitter_is_the_upper_half),
         cmocka_unit_test(huge_pauses_do_not_overflow),
         cmocka_unit_test(no_pause_is_possible),
+        cmocka_unit_test(a_submission_is_given_up_when_its_attempts_are_used_up_or_several_graders_went_down_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,8 @@ static const char version_1_rows[] =
     "INSERT INTO login_session VALUES (zeroblob(32), zeroblob(32), 'lms', 500);";
 
 /* What made the versions from 2 on, all but the newest. */
-static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql,
-                                                                     store_schema_4_sql};
+static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql, store_schema_4_sql,
+                                                                     store_schema_5_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {
@@ -120,6 +120,9 @@ static void check_contents(struct store_fixture *fixture)
     assert_int_equal(store_reserve_ids(fixture->store, 1000), STATUS_OK);
     assert_int_equal(store_id_is_reserved(fixture->store, 3), STATUS_NOT_FOUND);
     assert_int_equal(store_id_is_reserved(fixture->store, 4), STATUS_OK);
+    int64_t lost = 0;
+    assert_int_equal(store_note_lost_grader(fixture->store, 1, "g", &lost), STATUS_OK);
+    assert_int_equal(lost, 1);
     store_fixture_commit(fixture);
     check_text(fixture, "SELECT name FROM queue", "old ");
     check_text(fixture, "SELECT state FROM delivery ORDER BY submission_id", "DELIVERED UNDELIVERABLE ");
