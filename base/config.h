@@ -85,15 +85,18 @@ struct config_basic_auth {
 };
 
 struct config_service {
-    struct config_texts listen; /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
-    bool allow_plaintext;       /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
-    char *database;             /* path; default "xqueue.db" beside the configuration file */
-    int64_t drain_ms;           /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
-    int64_t session_ms;         /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */
-    int64_t ping_period_ms;     /* 100 to 600,000; 10,000 */
-    int64_t grader_leases_max;  /* 1 to 10,000; 1,000: of one grader over all paths */
-    int64_t request_ids_ms;     /* 60,000 to 31,536,000,000; 86,400,000: how long a request id is remembered at least */
-    int64_t commands_max;       /* 100 to 1,000,000; 10,000: waiting for the engine; more get UNAVAILABLE */
+    struct config_texts listen;  /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
+    bool allow_plaintext;        /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
+    char *database;              /* path; default "xqueue.db" beside the configuration file */
+    int64_t drain_ms;            /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
+    int64_t session_ms;          /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */
+    int64_t ping_period_ms;      /* 100 to 600,000; 10,000 */
+    int64_t grader_leases_max;   /* 1 to 10,000; 1,000: of one grader over all paths */
+    int64_t grader_failures_max; /* 0 (never) to 1,000; 10: in a row, then the grader is granted nothing for a while */
+    int64_t grader_quiet_ms;     /* 1,000 to 86,400,000; 10,000: that while; doubles */
+    int64_t grader_quiet_ms_max; /* 1,000 to 86,400,000; 300,000 */
+    int64_t request_ids_ms;      /* 60,000 to 31,536,000,000; 86,400,000: how long a request id is remembered at least */
+    int64_t commands_max;        /* 100 to 1,000,000; 10,000: waiting for the engine; more get UNAVAILABLE */
 };
 
 struct config_delivery {

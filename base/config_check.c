@@ -61,8 +61,12 @@ static enum status check_plaintext(const struct check *check)
 
 static enum status check_times(const struct check *check)
 {
+    const struct config_service *service = &check->config->service;
     const struct config_delivery *delivery = &check->config->delivery;
     const struct config_callbacks *callbacks = &check->config->callbacks;
+    if (service->grader_quiet_ms_max < service->grader_quiet_ms)
+        return CHECK_FAIL(check, line_of(check, "service", "grader_quiet_ms_max"),
+                          "service.grader_quiet_ms_max is less than grader_quiet_ms (%" PRId64 ")", service->grader_quiet_ms);
     if (delivery->retry_delay_ms_max < delivery->retry_delay_ms)
         return CHECK_FAIL(check, line_of(check, "delivery", "retry_delay_ms_max"),
                           "delivery.retry_delay_ms_max is less than retry_delay_ms (%" PRId64 ")", delivery->retry_delay_ms);

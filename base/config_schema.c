@@ -98,6 +98,14 @@ static const struct config_key service_keys[] = {
     NUMBER(session_ms, MINUTE, YEAR, 14 * DAY, "How long a login of the REST interface lasts."),
     NUMBER(ping_period_ms, 100, 10 * MINUTE, 10 * SECOND, "How often the service pings an open grader stream."),
     NUMBER(grader_leases_max, 1, 10000, 1000, "Leases of one grader, over all ways to get them."),
+    NUMBER(
+        grader_failures_max, 0, 1000, 10,
+        "Failures of a grader in a row (it said TRANSIENT, or its lease ran out), with no result between, after which it is "
+        "left "
+        "alone for grader_quiet_ms; 0: never. Then it may hold one lease at a time until it has handed in a result; with one "
+        "more failure it is left alone for twice as long."),
+    NUMBER(grader_quiet_ms, SECOND, DAY, 10 * SECOND, "How long a failing grader is granted nothing; doubles."),
+    NUMBER(grader_quiet_ms_max, SECOND, DAY, 5 * MINUTE, "The longest; at least grader_quiet_ms."),
     NUMBER(request_ids_ms, MINUTE, YEAR, DAY,
            "How long a request id is remembered at least, so that a repeated submit is one."),
     NUMBER(commands_max, 100, 1000000, 10000, "Calls that wait for the engine; more are told to come back later."),

@@ -112,6 +112,10 @@ static void lease_submission(struct endpoint *endpoint, struct span queue)
     request.max = 1;
     request.grader = endpoint->client;
     status = endpoint_call(endpoint, &lease_method, &request.base, &reply, &error);
+    if (status == STATUS_FULL && strcmp(error.reason, "GRADER_QUIET") == 0) {
+        endpoint_say(endpoint, LEGACY_QUEUE_EMPTY, queue); // there is nothing for this poller; it comes again
+        return;
+    }
     if (status != STATUS_OK) {
         endpoint_fail(endpoint, status, &error, queue);
         return;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/access.h"
+#include "service/grader_standing.h"
 #include "service/rules/order.h"
 
 static enum status administering_no_such_user(const char *name, struct error *error)
@@ -225,7 +226,7 @@ static bool session_grades(const struct work_session *session, const struct queu
     return false;
 }
 
-static void grader_view_fill(struct grader_view *view, const struct work_session *session)
+static void grader_view_fill(struct grader_view *view, const struct work_session *session, int64_t now_ms)
 {
     text_copy(view->name, sizeof view->name, session->grader->name);
     text_copy(view->instance, sizeof view->instance, session->instance);
@@ -241,6 +242,7 @@ static void grader_view_fill(struct grader_view *view, const struct work_session
     view->in_flight = (int64_t)session->grader->leases.count;
     view->connected_at_ms = session->connected_at_ms;
     view->heard_at_ms = session->heard_at_ms;
+    view->quiet_for_ms = grader_quiet_for_ms(session->grader, now_ms);
 }
 
 enum status administering_list_graders(struct queues *queues, const char *name, struct grader_views *out_views,
@@ -257,7 +259,7 @@ enum status administering_list_graders(struct queues *queues, const char *name, 
     for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
         const struct work_session *session = LIST_OWNER(node, struct work_session, node);
         if (session_grades(session, queue)) {
-            grader_view_fill(&views.items[views.count++], session);
+            grader_view_fill(&views.items[views.count++], session, queues->now_ms);
         }
     }
     *out_views = views;

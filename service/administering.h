@@ -64,6 +64,7 @@ struct grader_view {
     int64_t in_flight; /* over all paths */
     int64_t connected_at_ms;
     int64_t heard_at_ms;
+    int64_t quiet_for_ms; /* 0: it is granted submissions */
 };
 struct grader_views {
     struct grader_view *items; /* owned */

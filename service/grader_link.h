@@ -40,6 +40,7 @@ enum grader_notice_kind {
     GRADER_NOTICE_GRANT,
     GRADER_NOTICE_LOST,
     GRADER_NOTICE_SOON,    /* duration_ms: until the lease ends */
+    GRADER_NOTICE_QUIET,   /* duration_ms, 0: over; queue; error: reason and text */
     GRADER_NOTICE_GO_AWAY, /* error: reason and text */
     GRADER_NOTICE_PING,    /* number */
     GRADER_NOTICE_FINISH,  /* end the stream with status and error; nothing comes after it */
@@ -51,6 +52,7 @@ struct grader_notice {
     char lease_key[LEASE_KEY_LENGTH + 1];
     enum lost_reason reason;
     int64_t duration_ms;
+    char queue[STORE_NAME_MAX]; /* "" = all of the grader's */
     uint64_t number;
     struct grant *grant; /* GRANT only; borrowed */
     enum status status;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/delivering.h"
+#include "service/grader_standing.h"
 #include "service/rules/retry.h"
 
 /* ---- granting ---- */
@@ -324,6 +325,10 @@ static enum status grading_store_result(struct queues *queues, struct store_subm
     if (status == STATUS_OK) {
         status = delivering_start(queues, row, DELIVERY_OUTCOME_RESULT);
     }
+    struct grader *grader = graders_find(&queues->graders, row->grader);
+    if (status == STATUS_OK && grader) {
+        grader_succeeded(queues, grader);
+    }
     if (status == STATUS_OK) {
         grading_forget_lease_of(queues, row->id, 0);
     }
@@ -436,6 +441,10 @@ enum status grading_fail(struct queues *queues, struct lease_name lease, struct 
     if (!queue) {
         return error_set(error, STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", "the submission's queue is not configured any more");
     }
+    const struct live_lease *held = lease_table_find(&queues->leases, row.id);
+    if (held) {
+        grader_failed(queues, held->grader, &row, false);
+    }
     return grading_fail_transient(queues, queue->settings, &row, failure);
 }
 
@@ -476,6 +485,7 @@ static enum status grading_count_loss(struct queues *queues, const struct live_l
     if (status != STATUS_OK) {
         return status;
     }
+    grader_failed(queues, lease->grader, row, true);
     enum retry_verdict verdict = retry_judge(&facts);
     text_copy(row->message, sizeof row->message,
               verdict == RETRY_POISON ? "several graders were lost while they graded it"

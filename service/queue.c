@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/delivering.h"
+#include "service/grader_standing.h"
 #include "service/grading.h"
 #include "service/submitting.h"
 #include "service/work_session.h"
@@ -363,6 +364,7 @@ void queues_tick(struct queues *queues)
     grading_tick(queues);
     submitting_tick(queues);
     delivering_tick(queues);
+    graders_tick(queues);
     work_sessions_tick(queues);
     if (queues->stopping || queues->failure != STATUS_OK) {
         return;
@@ -384,6 +386,7 @@ int64_t queues_next_due_ms(struct queues *queues)
     int64_t due_ms = heap_next_due_ms(&queues->parked);
     due_ms = earlier(due_ms, lease_table_next_due_ms(&queues->leases));
     due_ms = earlier(due_ms, heap_next_due_ms(&queues->session_timers));
+    due_ms = earlier(due_ms, graders_next_due_ms(queues));
     due_ms = earlier(due_ms, submitting_next_due_ms(queues));
     return earlier(due_ms, delivering_next_due_ms(queues));
 }
@@ -468,6 +471,7 @@ void queues_apply_effects(struct queues *queues)
     struct list_node *node = NULL;
     queues_settle_counts(queues, true);
     lease_table_forget_ended(&queues->leases);
+    graders_settle(queues, true);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         if (effect->session->link) {
@@ -482,7 +486,8 @@ void queues_apply_effects(struct queues *queues)
 static bool effect_needs_commit(const struct effect *effect)
 {
     enum grader_notice_kind kind = effect->notice.kind;
-    return kind == GRADER_NOTICE_GRANT || kind == GRADER_NOTICE_LOST || kind == GRADER_NOTICE_SOON;
+    return kind == GRADER_NOTICE_GRANT || kind == GRADER_NOTICE_LOST || kind == GRADER_NOTICE_SOON ||
+           kind == GRADER_NOTICE_QUIET;
 }
 
 /* Takes back what an effect meant that is not true any more. */
@@ -503,6 +508,7 @@ void queues_drop_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
     queues_settle_counts(queues, false);
+    graders_settle(queues, false);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);
         effect_undo(effect);

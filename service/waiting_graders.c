@@ -11,6 +11,9 @@
 void graders_init(struct graders *graders, int64_t leases_max)
 {
     map_init(&graders->by_name);
+    list_init(&graders->judged);
+    list_init(&graders->remembered);
+    heap_init(&graders->quiet_ends);
     graders->leases_max = leases_max;
 }
 
@@ -22,6 +25,7 @@ void graders_finish(struct graders *graders)
         memory_free(MAP_OWNER(node, struct grader, by_name));
     }
     map_finish(&graders->by_name);
+    heap_finish(&graders->quiet_ends);
 }
 
 struct grader *graders_find(struct graders *graders, const char *name)
@@ -34,6 +38,7 @@ struct grader *graders_find_or_create(struct graders *graders, const char *name)
 {
     struct grader *grader = graders_find(graders, name);
     if (grader) {
+        list_remove(&graders->remembered, &grader->remembered_node);
         return grader;
     }
     grader = MEMORY_NEW(struct grader);
@@ -44,18 +49,34 @@ struct grader *graders_find_or_create(struct graders *graders, const char *name)
     return grader;
 }
 
-void graders_forget_idle(struct graders *graders, struct grader *grader)
+static void graders_forget(struct graders *graders, struct grader *grader)
 {
-    if (grader->session_count > 0 || !list_is_empty(&grader->leases)) {
-        return;
-    }
+    list_remove(&graders->remembered, &grader->remembered_node);
+    heap_remove(&graders->quiet_ends, &grader->quiet_end);
     map_remove(&graders->by_name, &grader->by_name);
     memory_free(grader);
 }
 
+void graders_forget_idle(struct graders *graders, struct grader *grader)
+{
+    bool is_judged = list_contains(&grader->judged_node); /* comes here again after the batch */
+    if (grader->session_count > 0 || !list_is_empty(&grader->leases) || is_judged) {
+        return;
+    }
+    if (quarantine_is_clean(&grader->quarantine)) {
+        graders_forget(graders, grader);
+        return;
+    }
+    list_remove(&graders->remembered, &grader->remembered_node);
+    list_append(&graders->remembered, &grader->remembered_node);
+    if (graders->remembered.count > GRADERS_REMEMBERED_MAX) {
+        graders_forget(graders, LIST_OWNER(list_first(&graders->remembered), struct grader, remembered_node));
+    }
+}
+
 bool grader_has_room(const struct grader *grader)
 {
-    return (int64_t)grader->leases.count < grader->leases_max;
+    return (int64_t)grader->leases.count < quarantine_leases_max(&grader->quarantine, grader->leases_max);
 }
 
 struct waiting_place *waiting_place_next(struct queue *queue)

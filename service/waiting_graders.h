@@ -8,19 +8,23 @@
 #ifndef SERVICE_WAITING_GRADERS_H
 #define SERVICE_WAITING_GRADERS_H
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "service/rules/quarantine.h"
 #include "service/store/store.h"
 
 struct queue;
 struct work_session;
 
-/* One grader by its lasting name; lives while it has a session or something in flight. */
 enum {
     /* As long as this much is on its way to a grader it is granted no more: its stream keeps 16 MiB at most. */
     GRADER_UNACCEPTED_BYTES_MAX = 4 * 1024 * 1024,
+    /* Of those that hold nothing and are not connected but have failed; the one seen longest ago is forgotten for a new one. */
+    GRADERS_REMEMBERED_MAX = 1000,
 };
 
+/* One grader by its lasting name; lives while it has a session or something in flight, or failures to be remembered. */
 struct grader {
     char name[STORE_NAME_MAX];
     struct list leases;           /* of struct live_lease: its in-flight count */
@@ -28,11 +32,19 @@ struct grader {
     int64_t session_count;        /* of sessions that point here: also those that are closed and not freed yet */
     int64_t leases_max;           /* in-flight limit over all paths */
     int64_t unaccepted_bytes;     /* of its grants that no Accept has answered yet */
+    struct quarantine quarantine;
+    struct quarantine stored_quarantine; /* before the running batch, while in graders->judged */
+    struct list_node judged_node;
+    struct list_node remembered_node;
+    struct heap_node quiet_end; /* scheduled while it is quiet */
     struct map_node by_name;
 };
 
 struct graders {
     struct map by_name;
+    struct list judged;     /* whose quarantine the running batch changes */
+    struct list remembered; /* see GRADERS_REMEMBERED_MAX; seen longest ago first */
+    struct heap quiet_ends;
     int64_t leases_max; /* of a grader that names no smaller number */
 };
 
@@ -48,9 +60,10 @@ void graders_finish(struct graders *graders);
 
 struct grader *graders_find(struct graders *graders, const char *name); /* NULL: none */
 struct grader *graders_find_or_create(struct graders *graders, const char *name);
-/* Forgets the grader if it has neither lease nor session, closed ones included. */
+/* Forgets the grader if it has neither lease nor session, closed ones included, nor failures; those within limits. */
 void graders_forget_idle(struct graders *graders, struct grader *grader);
 
+/* May it hold one more lease, over all paths? */
 bool grader_has_room(const struct grader *grader);
 
 /* The next place of the queue's round, moved to the end of it; NULL when nobody waits. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/grader_standing.h"
 #include "service/grading.h"
 
 static bool work_session_wants_more(const struct work_session *session)
@@ -94,6 +95,7 @@ static void work_session_replace(struct queues *queues, struct work_session *old
     struct error error;
     enum status status =
         error_set(&error, STATUS_STALE, "SESSION_REPLACED", "the grader '%s' has connected again", old->grader->name);
+    queues_notify(queues, old, GRADER_NOTICE_GO_AWAY)->error = error;
     work_session_end(queues, old, status, &error);
 }
 
@@ -187,6 +189,7 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
     list_append(&queues->sessions, &session->node);
     work_session_schedule_ping(queues, session);
     *out_session = session;
+    grader_tell_quiet(queues, session);
     status = work_session_take_back(queues, session, hello);
     for (size_t i = 0; i < hello->held_count && status == STATUS_OK; i++) {
         status = work_session_resume(queues, session, hello->held[i], &answers[i]);
@@ -227,6 +230,28 @@ void work_session_credit(struct queues *queues, struct work_session *session, in
     session->credit_has_bytes = body_bytes > 0;
     session->credit_bytes = body_bytes;
     work_session_update_waiting(queues, session);
+}
+
+void work_session_say_quiet(struct queues *queues, struct work_session *session, const struct quiet_period *period)
+{
+    struct grader_notice *notice = queues_notify(queues, session, GRADER_NOTICE_QUIET);
+    notice->duration_ms = period->for_ms;
+    notice->error = period->why;
+    text_copy(notice->queue, sizeof notice->queue, period->queue ? period->queue : "");
+}
+
+void work_sessions_say_quiet(struct queues *queues, const struct queue *queue, const struct quiet_period *period)
+{
+    for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
+        struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        bool grades = false;
+        for (size_t i = 0; i < session->place_count && !grades; i++) {
+            grades = session->places[i].queue == queue;
+        }
+        if (grades) {
+            work_session_say_quiet(queues, session, period);
+        }
+    }
 }
 
 static bool work_session_holds_anything(const struct work_session *session)

@@ -93,6 +93,17 @@ void work_session_drain(struct queues *queues, struct work_session *session);
 /* Anything came from the grader: it lives. */
 void work_session_heard(struct queues *queues, struct work_session *session);
 
+/* Nothing is granted for a while. */
+struct quiet_period {
+    int64_t for_ms;    /* 0: it is over. When nobody knows for how long: long enough that who waits for it asks again */
+    const char *queue; /* borrowed; NULL: everything that the session grades */
+    struct error why;  /* reason and text; status and delay do not count */
+};
+/* Says so on the session's stream, after the commit. What is granted is not decided here. */
+void work_session_say_quiet(struct queues *queues, struct work_session *session, const struct quiet_period *period);
+/* The same to every session that grades for queue. */
+void work_sessions_say_quiet(struct queues *queues, const struct queue *queue, const struct quiet_period *period);
+
 /* Links the session's places where it can take more, unlinks them where not. After any change of credit, room or drain. */
 void work_session_update_waiting(struct queues *queues, struct work_session *session);
 

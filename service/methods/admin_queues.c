@@ -159,6 +159,7 @@ static void grader_info_fill(Xqueue__V1__GraderInfo *to, const struct grader_vie
     to->in_flight = (uint32_t)from->in_flight;
     to->connected_at_ms = from->connected_at_ms;
     to->heard_at_ms = from->heard_at_ms;
+    to->quiet_for_ms = from->quiet_for_ms;
 }
 
 static void list_graders_reply(struct method_command *method)

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/grader_standing.h"
 #include "service/grading.h"
 #include "service/methods/contract.h"
 #include "service/methods/method.h"
@@ -40,6 +41,10 @@ static enum status lease_perform(struct method_command *method, struct queues *q
     }
     if (rpc_server_call_is_over(method->call)) {
         return error_set(&method->error, STATUS_CANCELED, NULL, "the caller is gone");
+    }
+    status = graders_check_quiet(queues, request->grader, &method->error);
+    if (status != STATUS_OK) {
+        return status;
     }
     struct lease_order order = {
         .grader = request->grader, .slots = request->slots, .max = request->max == 0 ? 1 : request->max};

@@ -46,6 +46,19 @@ void work_sender_soon(struct rpc_server_call *call, const struct grader_notice *
     work_sender_send(call, &message);
 }
 
+void work_sender_quiet(struct rpc_server_call *call, const struct grader_notice *notice)
+{
+    Xqueue__V1__Quiet quiet = XQUEUE__V1__QUIET__INIT;
+    Xqueue__V1__ServerMessage message = XQUEUE__V1__SERVER_MESSAGE__INIT;
+    quiet.for_ms = notice->duration_ms;
+    quiet.reason = contract_text(notice->error.reason);
+    quiet.message = contract_text(notice->error.text);
+    quiet.queue = contract_text(notice->queue);
+    message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_QUIET;
+    message.quiet = &quiet;
+    work_sender_send(call, &message);
+}
+
 void work_sender_go_away(struct rpc_server_call *call, const struct grader_notice *notice)
 {
     Xqueue__V1__GoAway go_away = XQUEUE__V1__GO_AWAY__INIT;

@@ -25,6 +25,7 @@ void work_sender_ack(struct rpc_server_call *call, Xqueue__V1__LeaseRef *lease, 
 void work_sender_grant(struct rpc_server_call *call, const struct grant *grant);
 void work_sender_lost(struct rpc_server_call *call, int64_t submission_id, const char *key, enum lost_reason reason);
 void work_sender_soon(struct rpc_server_call *call, const struct grader_notice *notice);
+void work_sender_quiet(struct rpc_server_call *call, const struct grader_notice *notice);
 void work_sender_go_away(struct rpc_server_call *call, const struct grader_notice *notice);
 void work_sender_ping(struct rpc_server_call *call, uint64_t number);
 void work_sender_pong(struct rpc_server_call *call, uint64_t number);

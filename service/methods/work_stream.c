@@ -35,6 +35,9 @@ static void work_stream_notify(struct grader_link *link, const struct grader_not
     case GRADER_NOTICE_SOON:
         work_sender_soon(stream->call, notice);
         break;
+    case GRADER_NOTICE_QUIET:
+        work_sender_quiet(stream->call, notice);
+        break;
     case GRADER_NOTICE_GO_AWAY:
         work_sender_go_away(stream->call, notice);
         break;

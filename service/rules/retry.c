@@ -10,8 +10,7 @@ enum retry_verdict retry_judge(const struct retry_facts *facts)
     return facts->lost_graders >= facts->poison_graders_max ? RETRY_POISON : RETRY_AGAIN;
 }
 
-/* first_ms doubled until times is used up or max_ms is reached; never overflows. */
-static int64_t doubled(int64_t first_ms, int64_t times, int64_t max_ms)
+int64_t retry_doubled_ms(int64_t first_ms, int64_t times, int64_t max_ms)
 {
     int64_t delay_ms = first_ms;
     for (; times > 0 && delay_ms < max_ms && delay_ms > 0; times--)
@@ -32,7 +31,7 @@ int64_t retry_delay_ms(int64_t failures, int64_t first_ms, int64_t max_ms, uint3
     assert(failures >= 1);
     assert(first_ms >= 0);
     assert(max_ms >= 0);
-    int64_t delay_ms = doubled(first_ms, failures - 1, max_ms);
+    int64_t delay_ms = retry_doubled_ms(first_ms, failures - 1, max_ms);
     int64_t sure_ms = delay_ms / 2;
     return sure_ms + scaled(delay_ms - sure_ms, random);
 }

@@ -30,4 +30,7 @@ enum retry_verdict retry_judge(const struct retry_facts *facts);
  */
 int64_t retry_delay_ms(int64_t failures, int64_t first_ms, int64_t max_ms, uint32_t random);
 
+/* first_ms doubled so many times, at most max_ms. */
+int64_t retry_doubled_ms(int64_t first_ms, int64_t times, int64_t max_ms);
+
 #endif

@@ -278,6 +278,7 @@ static void a_new_start_of_a_grader_gives_back_what_the_earlier_one_held_and_it_
 
     grader_connects(queue, &second, "g", "2", 4);
 
+    assert_string_equal(grader_hears(&first, GRADER_NOTICE_GO_AWAY).notice.error.reason, "SESSION_REPLACED");
     struct told end = grader_hears(&first, GRADER_NOTICE_FINISH);
     assert_int_equal(end.notice.status, STATUS_STALE);
     assert_string_equal(end.notice.error.reason, "SESSION_REPLACED");
@@ -302,6 +303,7 @@ static void the_same_start_of_a_grader_keeps_what_it_holds_even_unnamed(void **s
 
     grader_connects(queue, &second, "g", "1", 4);
 
+    grader_hears(&first, GRADER_NOTICE_GO_AWAY);
     grader_hears(&first, GRADER_NOTICE_FINISH);
     assert_int_equal(state_of(queue, lease.id), SUBMISSION_LEASED);
     assert_int_equal(grader_completes(queue, lease, "x"), STATUS_OK);
