@@ -284,6 +284,9 @@ const struct progress *grading_progress(const struct queues *queues, int64_t sub
 enum status grading_release(struct queues *queues, struct lease_name lease, int64_t delay_ms, struct error *error)
 {
     struct store_submission row;
+    if (delay_ms < 0) {
+        return error_set(error, STATUS_INVALID, "RELEASE_INVALID", "delay_ms is not negative");
+    }
     enum status status = grading_find_held(queues, lease, &row, error);
     if (status != STATUS_OK) {
         return status;

@@ -42,7 +42,7 @@ enum status grading_lease(struct queues *queues, struct queue *queue, const stru
 
 enum status grading_accept(struct queues *queues, struct lease_name lease, struct error *error) STATUS_CHECKED;
 
-/* Back to its place, uncounted; DELAYED first when delay_ms > 0 (cut to GRADING_RELEASE_MS_MAX). */
+/* Back to its place, uncounted; DELAYED first when delay_ms > 0 (cut to GRADING_RELEASE_MS_MAX). STATUS_INVALID: negative. */
 enum status grading_release(struct queues *queues, struct lease_name lease, int64_t delay_ms,
                             struct error *error) STATUS_CHECKED;
 

@@ -68,7 +68,8 @@ static enum status work_run_hello(struct work_command *work, struct queues *queu
     work->breach = status != STATUS_OK;
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "grader_connected", LOG_TEXT("grader", message->grader), LOG_TEXT("sdk", message->sdk),
-                  LOG_INT("slots", message->slots), LOG_INT("held", (int64_t)message->n_held));
+                  LOG_INT("contract", message->contract), LOG_INT("slots", message->slots),
+                  LOG_INT("held", (int64_t)message->n_held));
     }
     return status;
 }
@@ -148,10 +149,17 @@ static enum status work_run_accept(struct work_command *work, struct queues *que
 static enum status work_run_reject(struct work_command *work, struct queues *queues)
 {
     struct lease_name lease;
-    if (!contract_lease_name(work_message(work)->reject->lease, &lease)) {
+    const Xqueue__V1__Reject *reject = work_message(work)->reject;
+    const struct work_session *session = work->stream->session;
+    if (!contract_lease_name(reject->lease, &lease)) {
         return work_bad_lease(work);
     }
+    if (strlen(reject->message) >= STORE_MESSAGE_MAX) {
+        return error_set(&work->error, STATUS_INVALID, "REJECT_INVALID", "message has at most 1,024 bytes");
+    }
     work_session_credit(queues, work->stream->session, 0, 0);
+    log_event(LOG_INFO, "grant_rejected", LOG_INT("submission", lease.submission_id), LOG_TEXT("grader", session->grader->name),
+              LOG_TEXT("text", reject->message));
     return grading_release(queues, lease, 0, &work->error);
 }
 

@@ -182,6 +182,26 @@ static void a_poller_of_the_old_protocol_that_is_left_alone_finds_the_queue_empt
     assert_true(conversation_finish(talk));
 }
 
+static void what_an_administrator_retires_is_lost_to_its_grader_at_once(void **state)
+{
+    struct conversation *talk = *state;
+    struct scripted_grader *grader = grader_connects(talk, "g", "calm", 1);
+    Xqueue__V1__BulkRequest bulk = XQUEUE__V1__BULK_REQUEST__INIT;
+    Xqueue__V1__SubmissionFilter filter = XQUEUE__V1__SUBMISSION_FILTER__INIT;
+    const struct core_question retire = {"/xqueue.v1.Admin/Retire", &xqueue__v1__bulk_response__descriptor, &bulk.base};
+
+    uint64_t id = student_submits(talk, "calm", NULL, "body");
+    const struct core_lease lease = grader_receives(grader);
+    filter.submission_ids = &id;
+    filter.n_submission_ids = 1;
+    bulk.filter = &filter;
+    assert_int_equal(core_caller_ask(talk->admin, &retire, NULL, NULL), STATUS_OK);
+
+    assert_int_equal(scripted_grader_await_lost(grader, &lease), XQUEUE__V1__LOST_REASON__LOST_REASON_ADMIN);
+    assert_int_equal(admin_sees(talk, id).state, STATE(DEAD));
+    scripted_grader_close(grader);
+}
+
 static void who_is_replaced_hears_so_before_the_end(void **state)
 {
     struct conversation *talk = *state;
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_submission_on_which_two_graders_die_is_dead_until_an_administrator_requeues_it),
         cmocka_unit_test(a_grader_that_keeps_failing_is_left_alone_over_all_paths_and_then_tried_with_one),
         cmocka_unit_test(a_poller_of_the_old_protocol_that_is_left_alone_finds_the_queue_empty),
+        WITH_CORE(what_an_administrator_retires_is_lost_to_its_grader_at_once),
         WITH_CORE(who_is_replaced_hears_so_before_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,4 +131,5 @@ def main():
     print("fine")
 
 
-main()
+if __name__ == "__main__":
+    main()
