@@ -29,6 +29,7 @@ static const char configuration[] = "service:\n"
                                     "  grader_leases_max: 10000\n"
                                     "queues:\n"
                                     "  " BENCH_CORE_QUEUE ":\n"
+                                    "  " BENCH_CORE_IDLE_QUEUE ":\n"
                                     "users:\n"
                                     "  submitter: {password_file: password, roles: [submit]}\n"
                                     "  grader: {password_file: password, roles: [grade]}\n";

@@ -15,7 +15,8 @@
 #include "base/status.h"
 #include "tests/demo/child.h"
 
-#define BENCH_CORE_QUEUE "bench"
+#define BENCH_CORE_QUEUE      "bench"
+#define BENCH_CORE_IDLE_QUEUE "idle" /* nothing is ever submitted to it */
 
 enum {
     BENCH_CORE_ADDRESS_MAX = 128,

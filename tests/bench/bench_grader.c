@@ -128,10 +128,10 @@ enum status bench_grader_open(struct bench_grader *grader, const struct bench_gr
         return status;
     }
     char name[NAME_MAX_BYTES];
-    char *queues[] = {queue};
+    char *queues[] = {(char *)(uintptr_t)options->queue};
     Xqueue__V1__GraderMessage message = XQUEUE__V1__GRADER_MESSAGE__INIT;
     Xqueue__V1__Hello hello = XQUEUE__V1__HELLO__INIT;
-    (void)snprintf(name, sizeof name, "bench-%u", options->number);
+    (void)snprintf(name, sizeof name, "%s-%u", options->queue, options->number);
     hello.grader = name;
     hello.instance = name;
     hello.queues = queues;

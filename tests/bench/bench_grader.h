@@ -39,8 +39,9 @@ struct bench_grader {
 struct bench_grader_options {
     struct rpc_channel *channel;
     const char *token;
-    unsigned number; /* makes the grader's name */
-    uint32_t credit; /* kept between this and half of it */
+    const char *queue; /* borrowed */
+    unsigned number;   /* makes the grader's name, with the queue */
+    uint32_t credit;   /* kept between this and half of it */
     const struct bench_grader_events *events;
     void *context;
 };

@@ -214,6 +214,7 @@ static enum status crowd_gather(struct crowd *crowd, struct bench_core *core, st
     for (size_t i = 0; status == STATUS_OK && i < size.graders; i++) {
         const struct bench_grader_options options = {.channel = crowd->grade_channel,
                                                      .token = core->grader_token,
+                                                     .queue = BENCH_CORE_QUEUE,
                                                      .number = (unsigned)i,
                                                      .credit = size.credit,
                                                      .events = &events,
@@ -375,25 +376,4 @@ enum status bench_dispatch_run(struct bench_core *core, int64_t tries, struct be
     }
     memory_free(times);
     return status;
-}
-
-/* ---- nothing to do ---- */
-
-enum status bench_idle_run(struct bench_core *core, int64_t graders, struct bench_idle_result *out_result, struct error *error)
-{
-    struct crowd crowd;
-    struct crowd_size size = {.graders = (size_t)graders, .credit = 1};
-    struct bench_core_usage before = {0};
-    struct bench_core_usage after = {0};
-    enum status status = bench_core_usage(core, &before);
-    if (status != STATUS_OK) {
-        return error_set(error, status, NULL, "xqueued is gone");
-    }
-    status = crowd_gather(&crowd, core, size, error);
-    if (status == STATUS_OK) {
-        status = bench_core_usage(core, &after);
-    }
-    *out_result = (struct bench_idle_result){
-        .graders = graders, .resident_bytes_before = before.resident_bytes, .resident_bytes_after = after.resident_bytes};
-    return crowd_leave(&crowd, status, error);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs against a live service: a steady load of life cycles, single submissions at an idle service, and idle graders. A life
- * cycle is submit, grant, accept, complete; it counts when the Ack says that the result is on disk.
+ * Runs against a live service: a steady load of life cycles, and single submissions at an idle service. A life cycle is submit,
+ * grant, accept, complete; it counts when the Ack says that the result is on disk.
  *
  * Threading: one run at a time.
  */
@@ -20,7 +20,6 @@ enum {
     BENCH_LOAD_SUBMITS = 64, /* in flight */
     BENCH_LOAD_CYCLES = 512, /* begun and not yet complete, so that no backlog builds up */
     BENCH_LOAD_WARM_UP_MS = 1000,
-    BENCH_IDLE_GRADERS_MAX = 4000,
 };
 
 struct bench_load_result {
@@ -45,15 +44,5 @@ struct bench_dispatch_result {
 /* One submission after the other, tries (1 to 1,000,000) of them. */
 enum status bench_dispatch_run(struct bench_core *core, int64_t tries, struct bench_dispatch_result *out_result,
                                struct error *error) STATUS_CHECKED;
-
-struct bench_idle_result {
-    int64_t graders;
-    int64_t resident_bytes_before;
-    int64_t resident_bytes_after;
-};
-
-/* Opens graders (1 to BENCH_IDLE_GRADERS_MAX) streams that wait for work, measures, closes them. */
-enum status bench_idle_run(struct bench_core *core, int64_t graders, struct bench_idle_result *out_result,
-                           struct error *error) STATUS_CHECKED;
 
 #endif

@@ -6,6 +6,7 @@
 
 #define BYTES_PER_MIB 1048576.0
 #define BYTES_PER_KIB 1024.0
+#define MS_PER_SECOND 1000.0
 
 /* ---- medians ---- */
 
@@ -115,6 +116,27 @@ static const char *verdict(bool is_reached)
     return is_reached ? "reached" : "NOT reached";
 }
 
+/* Against the same without them. */
+static double times(double with, double without)
+{
+    return without > 0 ? with / without : 0;
+}
+
+static void print_idle(const struct bench_report *report, FILE *stream)
+{
+    const struct bench_idle_result *idle = &report->idle;
+    const struct bench_dispatch_result *with = &idle->dispatch;
+    const struct bench_dispatch_result *without = &report->dispatch;
+    (void)fprintf(stream, "(f) %lld graders wait on %lld connections, all there after %.1f s\n", (long long)idle->graders,
+                  (long long)idle->connections, (double)idle->gather_ms / MS_PER_SECOND);
+    (void)fprintf(stream, "  %-58s %8.1f\n", "    resident memory of xqueued for one, KiB",
+                  idle_grader_bytes(report) / BYTES_PER_KIB);
+    (void)fprintf(stream, "  %-58s %8.2f  %.2f times (d)\n", "    from Submit until the Grant, p50, ms", with->median_ms,
+                  times(with->median_ms, without->median_ms));
+    (void)fprintf(stream, "  %-58s %8.2f  %.2f times (d)\n", "    p99, ms", with->p99_ms, times(with->p99_ms, without->p99_ms));
+    (void)fprintf(stream, "  %-58s %8.2f\n", "    worst, ms", with->worst_ms);
+}
+
 void bench_report_print(const struct bench_report *report, FILE *stream)
 {
     char aim[64];
@@ -145,8 +167,7 @@ void bench_report_print(const struct bench_report *report, FILE *stream)
     (void)fprintf(stream, "  %-58s %8.1f\n", "    after the load, MiB",
                   spread_of(report, resident_after).median / BYTES_PER_MIB);
     (void)fprintf(stream, "  %-58s %8.1f\n", "    at most, MiB", spread_of(report, resident_peak).most / BYTES_PER_MIB);
-    (void)fprintf(stream, "    for an idle grader stream, KiB, of %-22lld %9.1f\n", (long long)report->idle.graders,
-                  idle_grader_bytes(report) / BYTES_PER_KIB);
+    print_idle(report, stream);
 }
 
 /* ---- for programs ---- */
@@ -157,9 +178,24 @@ static json_t *spread_json(const struct bench_report *report, round_value *value
     return json_pack("{s:f, s:f, s:f}", "median", spread.median, "least", spread.least, "most", spread.most);
 }
 
+static json_t *dispatch_json(const struct bench_dispatch_result *dispatch)
+{
+    return json_pack("{s:I, s:f, s:f, s:f}", "tries", (json_int_t)dispatch->tries, "p50", dispatch->median_ms, "p99",
+                     dispatch->p99_ms, "worst", dispatch->worst_ms);
+}
+
+static json_t *idle_json(const struct bench_report *report)
+{
+    const struct bench_idle_result *idle = &report->idle;
+    return json_pack("{s:I, s:I, s:I, s:f, s:o, s:f, s:f}", "graders", (json_int_t)idle->graders, "connections",
+                     (json_int_t)idle->connections, "gather_ms", (json_int_t)idle->gather_ms, "resident_bytes_for_one",
+                     idle_grader_bytes(report), "dispatch_ms", dispatch_json(&idle->dispatch), "p50_ratio",
+                     times(idle->dispatch.median_ms, report->dispatch.median_ms), "p99_ratio",
+                     times(idle->dispatch.p99_ms, report->dispatch.p99_ms));
+}
+
 bool bench_report_print_json(const struct bench_report *report, FILE *stream)
 {
-    const struct bench_dispatch_result *dispatch = &report->dispatch;
     json_t *root =
         json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rounds", (int)report->round_count, "sqlite_cycles_per_second",
                   spread_json(report, raw_rate), "store_cycles_per_second", spread_json(report, store_rate),
@@ -167,11 +203,9 @@ bool bench_report_print_json(const struct bench_report *report, FILE *stream)
                   spread_json(report, unix_rate), "ratio", spread_json(report, tcp_ratio), "service_us_per_cycle",
                   spread_json(report, service_cost), "client_us_per_cycle", spread_json(report, client_cost));
     json_t *rest =
-        json_pack("{s:{s:I, s:f, s:f, s:f}, s:{s:I, s:I, s:I, s:f, s:I}}", "dispatch_ms", "tries", (json_int_t)dispatch->tries,
-                  "p50", dispatch->median_ms, "p99", dispatch->p99_ms, "worst", dispatch->worst_ms, "resident_bytes", "start",
-                  (json_int_t)report->resident_bytes_start, "after_load", (json_int_t)spread_of(report, resident_after).median,
-                  "peak", (json_int_t)spread_of(report, resident_peak).most, "idle_grader", idle_grader_bytes(report),
-                  "idle_graders", (json_int_t)report->idle.graders);
+        json_pack("{s:o, s:o, s:{s:I, s:f, s:I}}", "dispatch_ms", dispatch_json(&report->dispatch), "idle_graders",
+                  idle_json(report), "resident_bytes", "start", (json_int_t)report->resident_bytes_start, "after_load",
+                  spread_of(report, resident_after).median, "peak", (json_int_t)spread_of(report, resident_peak).most);
     bool written = root && rest && json_object_update(root, rest) == 0 && json_dumpf(root, stream, JSON_INDENT(2)) == 0;
     written = fputc('\n', stream) != EOF && written;
     json_decref(rest);

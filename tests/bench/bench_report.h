@@ -29,6 +29,16 @@ struct bench_round {
     int64_t resident_bytes_peak;
 };
 
+/* Many graders who wait for work that does not come. */
+struct bench_idle_result {
+    int64_t graders;
+    int64_t connections;
+    int64_t gather_ms; /* until all were welcomed */
+    int64_t resident_bytes_before;
+    int64_t resident_bytes_after;
+    struct bench_dispatch_result dispatch; /* beside them */
+};
+
 struct bench_report {
     struct bench_round rounds[BENCH_ROUNDS_MAX];
     size_t round_count;
