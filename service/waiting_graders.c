@@ -20,12 +20,12 @@ void graders_init(struct graders *graders, int64_t leases_max)
 void graders_finish(struct graders *graders)
 {
     struct map_node *node = NULL;
+    heap_finish(&graders->quiet_ends); /* while those in it are still there */
     while ((node = map_first(&graders->by_name)) != NULL) {
         map_remove(&graders->by_name, node);
         memory_free(MAP_OWNER(node, struct grader, by_name));
     }
     map_finish(&graders->by_name);
-    heap_finish(&graders->quiet_ends);
 }
 
 struct grader *graders_find(struct graders *graders, const char *name)
