@@ -230,12 +230,32 @@ static void complete_s3(struct legacy_plan *plan)
     plan->s3_secret.value = NULL;
 }
 
-static size_t push_count(const struct legacy_plan *plan)
+static void add_basic_origin(struct legacy_plan *plan, struct legacy_origin where, const char *url)
 {
-    size_t count = 0;
-    for (size_t at = 0; at < plan->queue_count; at++)
-        count += plan->queues[at].push_url[0] != '\0';
-    return count;
+    char origin[URL_ORIGIN_MAX];
+    if (url_origin(span_of(url), origin, NULL) != STATUS_OK)
+        return;
+    for (size_t at = 0; at < plan->basic_origin_count; at++) {
+        if (strcmp(plan->basic_origins[at], origin) == 0)
+            return;
+    }
+    if (plan->basic_origin_count == LEGACY_ORIGINS_MAX)
+        legacy_plan_note(plan, where, "REQUESTS_BASIC_AUTH", "goes to %d origins at most; '%.200s' is one more and gets none",
+                         LEGACY_ORIGINS_MAX, origin);
+    else
+        memcpy(plan->basic_origins[plan->basic_origin_count++], origin, sizeof origin);
+}
+
+/* The LMS first, then the graders that are pushed to. */
+static void find_basic_origins(struct legacy_plan *plan)
+{
+    plan->basic_origins = memory_allocate_array(LEGACY_ORIGINS_MAX, sizeof *plan->basic_origins);
+    for (size_t at = 0; at < plan->lms_origin_count; at++)
+        add_basic_origin(plan, plan->basic_user.origin, plan->lms_origins[at]);
+    for (size_t at = 0; at < plan->queue_count; at++) {
+        if (plan->queues[at].push_url[0] != '\0')
+            add_basic_origin(plan, plan->queues[at].origin, plan->queues[at].push_url);
+    }
 }
 
 static void complete_basic(struct legacy_plan *plan)
@@ -247,7 +267,8 @@ static void complete_basic(struct legacy_plan *plan)
             plan, plan->basic_user.origin, "REQUESTS_BASIC_AUTH",
             "the original sends it wherever a submission says, here it goes to the LMS alone: say where that is with "
             "--lms-origin https://lms.example.org (no LMS gets it now)");
-    if (plan->lms_origin_count == 0 && push_count(plan) == 0)
+    find_basic_origins(plan);
+    if (plan->basic_origin_count == 0)
         return;
     plan->has_basic = true;
     plan->basic_index = legacy_plan_add_secret(plan, "basic-auth", plan->basic_password.value);
@@ -296,6 +317,7 @@ void legacy_plan_finish(struct legacy_plan *plan)
         memory_free(plan->notes[at].key);
         memory_free(plan->notes[at].text);
     }
+    memory_free(plan->basic_origins);
     memory_free(plan->queues);
     memory_free(plan->users);
     memory_free(plan->secrets);

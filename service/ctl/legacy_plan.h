@@ -16,12 +16,13 @@
 
 #include "base/config_schema.h"
 #include "base/config_tree.h"
+#include "base/url.h"
 
 enum {
     LEGACY_FILES_MAX = 8,
     LEGACY_SECRETS_MAX = 10200, /* users and a few more */
     LEGACY_NOTES_MAX = 12000,
-    LEGACY_ORIGINS_MAX = 100,
+    LEGACY_ORIGINS_MAX = 100,     /* as many as a configuration may have credentials for */
     LEGACY_SECRET_NAME_MAX = 128, /* bytes of a file name of ours including the final NUL */
 };
 
@@ -86,7 +87,9 @@ struct legacy_plan {
     struct legacy_text s3_secret, basic_user, basic_password; /* moved to secrets by legacy_plan_complete */
     size_t s3_secret_index, basic_index;                      /* of those */
     bool has_s3, has_basic;                                   /* what they are for is complete */
-    const char *rest_user;                                    /* name of the courier; of users */
+    char (*basic_origins)[URL_ORIGIN_MAX];                    /* owned: who gets basic_user and its password, each once */
+    size_t basic_origin_count;
+    const char *rest_user; /* name of the courier; of users */
 };
 
 /* Takes what one file says; of files that say the same the last one counts. */

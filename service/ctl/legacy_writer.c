@@ -8,7 +8,6 @@
 #include "base/config.h"
 #include "base/config_schema.h"
 #include "base/span.h"
-#include "base/url.h"
 
 #define DATABASE  "/var/lib/xqueue/xqueue.db"
 #define FILES     "/var/lib/xqueue-rest/files"
@@ -197,41 +196,14 @@ static void put_basic_origin(const struct writer *writer, const char *origin)
     put_secret_path(writer, "      password_file", writer->plan->basic_index);
 }
 
-/* Each origin once. */
-struct origins {
-    char texts[LEGACY_ORIGINS_MAX][URL_ORIGIN_MAX];
-    size_t count;
-};
-
-static bool add_origin(struct origins *origins, const char *url)
-{
-    struct error error;
-
-    if (origins->count == LEGACY_ORIGINS_MAX || url_origin(span_of(url), origins->texts[origins->count], &error) != STATUS_OK)
-        return false;
-    for (size_t at = 0; at < origins->count; at++) {
-        if (strcmp(origins->texts[at], origins->texts[origins->count]) == 0)
-            return false;
-    }
-    origins->count++;
-    return true;
-}
-
 static void put_basic(const struct writer *writer)
 {
     const struct legacy_plan *plan = writer->plan;
-    struct origins origins = {.count = 0};
     if (!plan->has_basic)
         return;
     text_append_string(writer->out, "  basic_auth:\n");
-    for (size_t at = 0; at < plan->lms_origin_count; at++) {
-        if (add_origin(&origins, plan->lms_origins[at]))
-            put_basic_origin(writer, origins.texts[origins.count - 1]);
-    }
-    for (size_t at = 0; at < plan->queue_count; at++) {
-        if (plan->queues[at].push_url[0] != '\0' && add_origin(&origins, plan->queues[at].push_url))
-            put_basic_origin(writer, origins.texts[origins.count - 1]);
-    }
+    for (size_t at = 0; at < plan->basic_origin_count; at++)
+        put_basic_origin(writer, plan->basic_origins[at]);
 }
 
 static void put_queue(const struct writer *writer, const struct legacy_queue *queue)

@@ -184,6 +184,25 @@ static void basic_auth_without_an_origin_goes_to_graders_only(void **state)
     assert_true(has_note(world, "REQUESTS_BASIC_AUTH", "--lms-origin"));
 }
 
+static void more_push_queues_than_origins_with_credentials_are_said(void **state)
+{
+    enum { QUEUES = 150, BYTES_MAX = 65536 };
+    struct world *world = *state;
+    struct text legacy;
+    text_init(&legacy, BYTES_MAX);
+    text_append_string(&legacy, "REQUESTS_BASIC_AUTH: [edx, secret]\nXQUEUES:\n");
+    for (int at = 0; at < QUEUES; at++)
+        text_append_format(&legacy, "  q%d: 'http://grader%d.example.org/%d'\n", at, at < 101 ? at : 0, at);
+
+    convert_text(world, legacy.bytes);
+
+    assert_int_equal(world->config->queue_count, QUEUES);
+    assert_string_equal(world->config->queues[QUEUES - 1].push_url, "http://grader0.example.org/149");
+    assert_int_equal(world->config->callbacks.basic_auth_count, 100);
+    assert_true(has_note(world, "REQUESTS_BASIC_AUTH", "'http://grader100.example.org' is one more"));
+    text_finish(&legacy);
+}
+
 static void tutors_settings_are_taken_over(void **state)
 {
     struct world *world = *state;
@@ -387,6 +406,7 @@ int main(void)
         IN_WORLD(a_production_file_is_taken_over),
         IN_WORLD(no_secret_is_in_the_result),
         IN_WORLD(basic_auth_without_an_origin_goes_to_graders_only),
+        IN_WORLD(more_push_queues_than_origins_with_credentials_are_said),
         IN_WORLD(tutors_settings_are_taken_over),
         IN_WORLD(what_is_not_said_has_its_default),
         IN_WORLD(odd_files_neither_lead_astray_nor_are_silently_cut),
