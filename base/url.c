@@ -44,11 +44,11 @@ static bool take_scheme(struct span *url, bool *out_https)
     return false;
 }
 
-static bool has_blank_or_control(struct span url)
+static bool has_control(struct span url)
 {
     for (size_t i = 0; i < url.length; i++) {
         unsigned char byte = (unsigned char)url.bytes[i];
-        if (byte <= ' ' || byte == 0x7F)
+        if (byte < ' ' || byte == 0x7F)
             return true;
     }
     return false;
@@ -121,8 +121,8 @@ static enum status parse(struct span url, struct url_parts *out_parts, struct er
     struct url_parts parts = {0};
     if (url.length == 0 || url.length > URL_BYTES_MAX)
         return invalid(error, url.length ? "the URL is longer than 8192 bytes" : "the URL is empty");
-    if (!text_is_utf8(url.bytes, url.length) || has_blank_or_control(url))
-        return invalid(error, "the URL has blanks, control characters or bytes that are not UTF-8");
+    if (!text_is_utf8(url.bytes, url.length) || has_control(url))
+        return invalid(error, "the URL has control characters or bytes that are not UTF-8");
     struct span rest = url;
     if (!take_scheme(&rest, &parts.https))
         return invalid(error, "the URL does not begin with http:// or https://");
@@ -131,6 +131,8 @@ static enum status parse(struct span url, struct url_parts *out_parts, struct er
     while (length < rest.length && !is_one_of(rest.bytes[length], "/?#"))
         length++;
     struct span authority = {rest.bytes, length};
+    if (memchr(authority.bytes, ' ', length))
+        return invalid(error, "the URL has a blank before its path");
     // Programs disagree about backslashes and a second '@', and so about which host is meant.
     const char *at = memchr(authority.bytes, '@', length);
     if (memchr(authority.bytes, '\\', length) || (at && memchr(at + 1, '@', (size_t)(authority.bytes + length - at - 1))))

@@ -21,10 +21,10 @@ enum {
 };
 
 /*
- * Is it an absolute http or https URL with a host? UTF-8 without blanks and control characters, 1 to URL_BYTES_MAX bytes; the
- * host is a name of ASCII letters, digits, '.', '-', '_' or an address (IPv6 in brackets), the port, if any, 1 to 65535; at
- * most one '@' before the host, no backslash there. User information is allowed: the original uses it for HTTP Basic.
- * STATUS_INVALID, reason URL_INVALID, and the text says what is wrong.
+ * Is it an absolute http or https URL with a host? UTF-8 without control characters, and without blanks before its path, 1 to
+ * URL_BYTES_MAX bytes; the host is a name of ASCII letters, digits, '.', '-', '_' or an address (IPv6 in brackets), the port,
+ * if any, 1 to 65535; at most one '@' before the host, no backslash there. User information is allowed: the original uses it
+ * for HTTP Basic. STATUS_INVALID, reason URL_INVALID, and the text says what is wrong.
  */
 enum status url_check(struct span url, struct error *error) STATUS_CHECKED;
 
@@ -37,7 +37,8 @@ enum status url_origin(struct span url, char out[URL_ORIGIN_MAX], struct error *
 /* Writes the host alone, in lower case, IPv6 without brackets. Errors as url_check, out untouched then. */
 enum status url_host(struct span url, char out[URL_HOST_BYTES_MAX + 1], struct error *error) STATUS_CHECKED;
 
-/* Appends url with every byte of a non-ASCII character percent-encoded: the form in which it may go over the wire. */
+/* Appends url with blanks and every byte of a non-ASCII character percent-encoded: the form in which it may go over the wire.
+ */
 void url_append_ascii(struct text *out, struct span url);
 
 /* Appends bytes percent-encoded as Python's quote(bytes, safe="/"): letters, digits, "_.-~/" stay, upper-case hex. */

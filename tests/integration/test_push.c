@@ -42,43 +42,6 @@ static void a_submission_goes_out_and_its_grade_comes_back_byte_for_byte(void **
     assert_string_equal(lms_hears(push->talk, "/exact", 0)->result, "{\"correct\": true, \"msg\": \"<b> ~ \xc3\xa9\"}");
 }
 
-/* What the LMS receives: method, path, headers, and each byte of the form. */
-static void the_lms_receives_the_form_of_the_original(void **state)
-{
-    struct push_talk *push = *state;
-    char url[FAKE_LMS_URL_MAX];
-    char expected[2048];
-    struct text header;
-    struct text form;
-
-    fake_lms_url(push->talk->lms, "/form?a=b&c=%7e#fragment", url);
-    text_init(&header, 1024);
-    text_append_format(
-        &header, "{\"lms_callback_url\":  \"%s\", \"queue_name\": \"pushed\", \"lms_key\": \"~*'()\\u00e9 \xc3\xa9\"}", url);
-    grader_answers(push, "/grade", "a b+c&d=e%/~*'()_.-\xc3\xa9\r\n");
-    text_init(&form, 4096);
-    rest_form_append(&form, "xqueue_header", header.bytes);
-    rest_form_append(&form, "xqueue_body", "b");
-    assert_int_equal(rest_client_post(&push->talk->client, "/xqueue/submit/", &form), 200);
-    assert_int_equal(push->talk->client.return_code, 0);
-
-    const struct fake_lms_callback *callback = lms_hears(push->talk, "/form?a=b&c=%7e", 0);
-    (void)snprintf(expected, sizeof(expected),
-                   "POST /form?a=b&c=%%7e HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: xqueue/" XQUEUE_VERSION
-                   "\r\nAccept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n",
-                   fake_lms_port(push->talk->lms), callback->body_length);
-    assert_string_equal(callback->head, expected);
-    (void)snprintf(
-        expected, sizeof(expected),
-        "xqueue_header=%%7B%%22lms_callback_url%%22%%3A++%%22http%%3A%%2F%%2F127.0.0.1%%3A%d%%2Fform%%3Fa%%3Db%%26c%%3D"
-        "%%257e%%23fragment%%22%%2C+%%22queue_name%%22%%3A+%%22pushed%%22%%2C+%%22lms_key%%22%%3A+%%22~%%2A%%27%%28%%29"
-        "%%5Cu00e9+%%C3%%A9%%22%%7D&xqueue_body=a+b%%2Bc%%26d%%3De%%25%%2F~%%2A%%27%%28%%29_.-%%C3%%A9%%0D%%0A",
-        fake_lms_port(push->talk->lms));
-    assert_string_equal(callback->body, expected);
-    text_finish(&header);
-    text_finish(&form);
-}
-
 static void a_grader_is_told_where_the_files_are(void **state)
 {
     struct push_talk *push = *state;
@@ -269,7 +232,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_submission_goes_out_and_its_grade_comes_back_byte_for_byte),
-        cmocka_unit_test(the_lms_receives_the_form_of_the_original),
         cmocka_unit_test(a_grader_is_told_where_the_files_are),
         cmocka_unit_test(answers_are_decoded_by_their_character_set),
         cmocka_unit_test(all_slots_are_busy_at_once_and_no_more),
