@@ -26,7 +26,8 @@ enum { ORIGIN_MAX = 64, URL_MAX = 4096, OPTIONS_MAX = 1024 };
 struct world {
     struct conversation *talk;
     struct running_program *server;
-    char folder[64]; /* of the server, and of our secret */
+    struct fake_lms *grader; /* of the queue "pushed" */
+    char folder[64];         /* of the server, and of our secret */
     char port[16];
     char origin[ORIGIN_MAX];
 };
@@ -68,7 +69,8 @@ static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
     char rest[OPTIONS_MAX];
-    const struct running_service_options options = {.rest = rest};
+    char queues[OPTIONS_MAX];
+    const struct running_service_options options = {.user = "everybody", .rest = rest, .queues = queues};
 
     *state = world;
     (void)snprintf(world->folder, sizeof(world->folder), "/tmp/xqueue-s3-XXXXXX");
@@ -81,6 +83,9 @@ static int set_up(void **state)
                    "  s3:\n    endpoint: \"%s\"\n    bucket: " BUCKET "\n    access_key: \"test:tester\"\n"
                    "    secret_key_file: %s/secret\n    connect_timeout_ms: 1000\n    timeout_ms: 10000\n",
                    world->origin, world->folder);
+    world->grader = fake_lms_start(0);
+    (void)snprintf(queues, sizeof(queues), "  pushed:\n    push_url: \"http://127.0.0.1:%d/grade\"\n",
+                   fake_lms_port(world->grader));
     world->talk = conversation_start(&options);
     return 0;
 }
@@ -91,6 +96,7 @@ static int tear_down(void **state)
     char command[128];
     bool is_fine = conversation_finish(world->talk);
 
+    fake_lms_destroy(world->grader);
     if (world->server != NULL) {
         stop_server(world);
     }
@@ -223,6 +229,25 @@ static void a_poller_is_given_the_presigned_url_itself(void **state)
     http_answer_finish(&answer);
 }
 
+static void a_push_grader_is_given_the_presigned_url_itself(void **state)
+{
+    static const char start[] = "{\"xqueue_body\": \"b\", \"xqueue_files\": \"{\\\"f\\\": \\\"";
+    struct world *world = *state;
+    struct http_answer answer = {.status = 0};
+    char url[URL_MAX];
+
+    assert_int_equal(submit(world, "pushed"), 200);
+    const char *body = server_hears(world->grader, "/grade", 0)->body;
+    assert_memory_equal(body, start, strlen(start));
+    body += strlen(start);
+    (void)snprintf(url, sizeof(url), "%.*s", (int)strcspn(body, "\\"), body);
+    assert_memory_equal(url, world->origin, strlen(world->origin));
+
+    assert_int_equal(fetch("GET", url, "", &answer), 200);
+    assert_int_equal(answer.body.length, strlen(CONTENT));
+    http_answer_finish(&answer);
+}
+
 static void a_presigned_url_that_is_over_is_refused(void **state)
 {
     struct world *world = *state;
@@ -307,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_streaming_grader_has_a_link_to_the_adapter_which_sends_on_to_the_bucket),
         WITH_SERVER(a_poller_is_given_the_presigned_url_itself),
+        WITH_SERVER(a_push_grader_is_given_the_presigned_url_itself),
         WITH_SERVER(a_presigned_url_that_is_over_is_refused),
         WITH_SERVER(a_file_of_a_refused_submission_goes_from_the_bucket),
         WITH_SERVER(a_wrong_secret_is_a_clear_failure_and_nothing_is_submitted),
