@@ -248,8 +248,7 @@ void config_destroy(struct config *config)
     for (size_t at = 0; at < CONFIG_PLACES; at++)
         config_section_finish(config_places[at].section, (char *)config + config_places[at].offset);
     for (size_t at = 0; at < config->queue_count; at++) {
-        memory_free(config->queues[at].name);
-        config_section_finish(&config_section_queue, &config->queues[at]);
+        config_queue_finish(&config->queues[at]);
     }
     for (size_t at = 0; at < config->user_count; at++) {
         memory_free(config->users[at].name);

@@ -203,6 +203,16 @@ void config_destroy(struct config *config); /* wipes passwords; NULL is fine */
 const struct config_queue *config_find_queue(const struct config *config, const char *name); /* NULL: none */
 const struct config_user *config_find_user(const struct config *config, const char *name);   /* NULL: none */
 
+/*
+ * A queue that stands in no file: all defaults, with a copy of name. Free what it holds with config_queue_finish (zeroed is
+ * fine).
+ */
+void config_queue_init(struct config_queue *queue, const char *name);
+void config_queue_finish(struct config_queue *queue);
+/* What is wrong with its numbers, one by one and against each other, as text in out (CONFIG_FAULT_MAX); false: nothing. */
+enum { CONFIG_FAULT_MAX = 160 };
+bool config_queue_fault(const struct config_queue *queue, char out[CONFIG_FAULT_MAX]);
+
 /* Prints every key with type, default, range and meaning as Markdown. */
 void config_describe(FILE *stream);
 

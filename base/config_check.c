@@ -96,18 +96,9 @@ static enum status check_queues(const struct check *check)
         return CHECK_FAIL(check, line_of(check, CONFIG_QUEUES_KEY, ""), "queues: at least one queue is needed");
     for (size_t at = 0; at < config->queue_count; at++) {
         const struct config_queue *queue = &config->queues[at];
-        if (queue->hard_limit_ms < queue->lease_ms)
-            return CHECK_FAIL(check, nodes->items[at].line,
-                              "queues.%.60s: hard_limit_ms (%" PRId64 ") is less than lease_ms (%" PRId64 ")", queue->name,
-                              queue->hard_limit_ms, queue->lease_ms);
-        if (queue->push_url[0] != '\0' && queue->push_timeout_ms > queue->hard_limit_ms)
-            return CHECK_FAIL(check, nodes->items[at].line,
-                              "queues.%.60s: push_timeout_ms (%" PRId64 ") is more than hard_limit_ms (%" PRId64 ")",
-                              queue->name, queue->push_timeout_ms, queue->hard_limit_ms);
-        if (queue->retry_delay_ms_max < queue->retry_delay_ms)
-            return CHECK_FAIL(check, nodes->items[at].line,
-                              "queues.%.60s: retry_delay_ms_max (%" PRId64 ") is less than retry_delay_ms (%" PRId64 ")",
-                              queue->name, queue->retry_delay_ms_max, queue->retry_delay_ms);
+        char fault[CONFIG_FAULT_MAX];
+        if (config_queue_fault(queue, fault))
+            return CHECK_FAIL(check, nodes->items[at].line, "queues.%.60s: %s", queue->name, fault);
     }
     return STATUS_OK;
 }

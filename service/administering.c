@@ -113,8 +113,9 @@ static void figures_on_queue(void *context, int64_t id, const char *name)
 static enum status figures_list_all(struct figures_list *list)
 {
     struct queues *queues = list->queues;
-    for (size_t i = 0; i < queues->count; i++) {
-        figures_add(list, queues->items[i].id, queues->items[i].settings->name, &queues->items[i]);
+    for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node)) {
+        const struct queue *queue = LIST_OWNER(node, struct queue, node);
+        figures_add(list, queue->id, queue->settings->name, queue);
     }
     return queues_stored(queues, store_visit_queues(queues->store, figures_on_queue, list));
 }

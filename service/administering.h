@@ -57,7 +57,7 @@ struct grader_view {
     char instance[LEASE_INSTANCE_MAX];
     char sdk[WORK_SESSION_SDK_MAX];
     char peer[WORK_SESSION_PEER_MAX];
-    const char **queues; /* owned array of names that the configuration owns */
+    const char **queues; /* owned array of names; these are the queues', which outlive the batch */
     size_t queue_count;
     int64_t slots;
     int64_t credit;

@@ -25,7 +25,7 @@ enum lost_reason {
 struct grant {
     int64_t submission_id;
     char lease_key[LEASE_KEY_LENGTH + 1];
-    const char *queue; /* borrowed from the queue, which outlives every grant */
+    const char *queue; /* borrowed from the queue, which outlives the batch */
     int64_t attempt;
     int64_t submitted_at_ms;
     int64_t lease_ms;

@@ -105,7 +105,7 @@ enum status grading_grant_to_session(struct queues *queues, struct queue *queue,
 
 static bool grading_may_lease(const struct queues *queues, const struct queue *queue, const struct grader *grader)
 {
-    return queue->ready_count > 0 && grader_has_room(grader) && !queues->stopping;
+    return queue->ready_count > 0 && !queue->paused && grader_has_room(grader) && !queues->stopping;
 }
 
 enum status grading_lease(struct queues *queues, struct queue *queue, const struct lease_order *order, struct grant *out_grants,

@@ -12,40 +12,32 @@
 #include "service/delivering.h"
 #include "service/grader_standing.h"
 #include "service/grading.h"
+#include "service/roster.h"
 #include "service/submitting.h"
 #include "service/work_session.h"
 
 /* ---- making and finding ---- */
 
-static enum status queue_init(struct queues *queues, struct queue *queue, const struct config_queue *settings)
+enum status queues_read_count(struct queues *queues, struct queue *queue)
 {
-    queue->settings = settings;
-    list_init(&queue->waiters);
-    list_init(&queue->polls);
-    enum status status = store_queue_id(queues->store, settings->name, &queue->id);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    map_put(&queues->by_name, &queue->by_name, settings->name, strlen(settings->name));
-    map_put(&queues->by_id, &queue->by_id, &queue->id, sizeof queue->id);
-    return STATUS_OK;
-}
-
-static enum status queues_read_counts(struct queues *queues)
-{
-    for (size_t i = 0; i < queues->count; i++) {
-        struct queue *queue = &queues->items[i];
-        struct store_queue_counts counts;
-        enum status status = store_count_queue(queues->store, queue->id, &counts);
-        if (status != STATUS_OK) {
-            return status;
-        }
+    struct store_queue_counts counts;
+    enum status status = queues_stored(queues, store_count_queue(queues->store, queue->id, &counts));
+    if (status == STATUS_OK) {
         queue->ready_count = counts.ready;
         queue->leased_count = counts.leased;
         queue->delayed_count = counts.delayed;
         queue->dead_count = counts.dead;
     }
-    return STATUS_OK;
+    return status;
+}
+
+static enum status queues_read_counts(struct queues *queues)
+{
+    enum status status = STATUS_OK;
+    for (struct list_node *node = list_first(&queues->all); node && status == STATUS_OK; node = list_next(&queues->all, node)) {
+        status = queues_read_count(queues, LIST_OWNER(node, struct queue, node));
+    }
+    return status;
 }
 
 /* A start: nobody has been heard of yet, so its expiry would not count; and what was promised in memory may be more than what
@@ -108,9 +100,7 @@ static enum status queues_load(struct queues *queues)
     if (status != STATUS_OK) {
         return status;
     }
-    for (size_t i = 0; i < queues->count && status == STATUS_OK; i++) {
-        status = queue_init(queues, &queues->items[i], &queues->config->queues[i]);
-    }
+    status = roster_load(queues);
     if (status == STATUS_OK) {
         status = queues_read_counts(queues);
     }
@@ -133,8 +123,8 @@ enum status queues_create(const struct config *config, struct store *store, int6
     queues->config = config;
     queues->store = store;
     queues->now_ms = now_ms;
-    queues->count = config->queue_count;
-    queues->items = memory_allocate_array(config->queue_count, sizeof *queues->items);
+    list_init(&queues->all);
+    list_init(&queues->deleted);
     map_init(&queues->by_name);
     map_init(&queues->by_id);
     lease_table_init(&queues->leases);
@@ -188,7 +178,7 @@ void queues_destroy(struct queues *queues)
     map_finish(&queues->by_id);
     heap_finish(&queues->parked);
     heap_finish(&queues->session_timers);
-    memory_free(queues->items);
+    roster_finish(queues);
     memory_free(queues);
 }
 
@@ -302,6 +292,9 @@ enum status queues_reload(struct queues *queues)
     queues->rollbacks++;
     enum status status = store_begin(queues->store);
     if (status == STATUS_OK) {
+        status = roster_reload(queues);
+    }
+    if (status == STATUS_OK) {
         status = queues_read_counts(queues);
     }
     if (status == STATUS_OK) {
@@ -336,6 +329,9 @@ uint32_t queues_random(struct queues *queues)
 static void queue_dispatch(struct queues *queues, struct queue *queue)
 {
     struct waiting_place *place = NULL;
+    if (queue->paused) {
+        return;
+    }
     while (queue->ready_count > 0 && (place = waiting_place_next(queue)) != NULL) {
         if (grading_grant_to_session(queues, queue, place->session) != STATUS_OK) {
             return;
@@ -369,9 +365,13 @@ void queues_tick(struct queues *queues)
     if (queues->stopping || queues->failure != STATUS_OK) {
         return;
     }
-    for (size_t i = 0; i < queues->count; i++) {
-        if (queues->items[i].ready_count > 0) {
-            queue_dispatch(queues, &queues->items[i]);
+    if (queues->pauses_changed) {
+        work_sessions_tell_pauses(queues);
+    }
+    for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node)) {
+        struct queue *queue = LIST_OWNER(node, struct queue, node);
+        if (queue->ready_count > 0) {
+            queue_dispatch(queues, queue);
         }
     }
 }
@@ -480,6 +480,7 @@ void queues_apply_effects(struct queues *queues)
         effect_destroy(effect);
     }
     queues_free_closed_sessions(queues);
+    roster_free_deleted(queues);
 }
 
 /* What a notice says was not stored: the grader must not hear it. The others do not depend on the store. */
@@ -497,6 +498,8 @@ static void effect_undo(struct effect *effect)
     if (notice->kind == GRADER_NOTICE_GRANT) {
         effect->session->credit++;
         effect->session->credit_bytes += (int64_t)notice->grant->content.body_length;
+    } else if (notice->kind == GRADER_NOTICE_QUIET) {
+        work_session_take_back_pause(effect->session, notice);
     } else if (notice->kind == GRADER_NOTICE_FINISH && notice->status == STATUS_OK) {
         /* Drained, but what ended the last lease was not stored: the grader has to come again with it. */
         notice->status = error_set(&notice->error, STATUS_UNAVAILABLE, "STORAGE_FULL",

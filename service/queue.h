@@ -4,8 +4,8 @@
  * polls, and what is to be told after the commit. The store has the truth; all that is here can be read again from it.
  *
  * What is done to the queues stands in files of its own: submitting (submit, get), grading (grant, accept, complete, fail,
- * release, expire), delivering, work_session (one connected grader). Here: finding queues, the tick, dispatch, parking,
- * effects.
+ * release, expire), delivering, work_session (one connected grader), roster (which queues there are). Here: finding queues,
+ * the tick, dispatch, parking, effects.
  *
  * Threading: engine thread only, inside the engine's transaction, except queues_create and _destroy (no engine running).
  */
@@ -29,8 +29,14 @@ enum queue_event { QUEUE_SUBMITTED, QUEUE_GRADED, QUEUE_FAILED, QUEUE_EXPIRED, Q
 enum { QUEUE_RECENT_MAX = 51 }; /* gradings whose durations are remembered */
 
 struct queue {
-    const struct config_queue *settings; /* borrowed from the configuration */
+    struct list_node node;               /* in queues->all, or in ->deleted */
+    const struct config_queue *settings; /* borrowed from the configuration; or own */
+    struct config_queue own;             /* of a queue that an administrator made; else zeroed */
     int64_t id;
+    bool is_configured; /* from the configuration */
+    bool is_confirmed;  /* of the roster: the store has it */
+    bool paused;        /* grants none */
+    bool draining;      /* takes none */
     int64_t ready_count;
     int64_t leased_count;
     int64_t delayed_count;
@@ -52,8 +58,9 @@ struct queues {
     int64_t now_ms;              /* of the running batch */
     bool stopping;               /* nothing is granted any more, polls are answered empty */
     enum status failure;         /* STATUS_OK, or what the store answered: the batch must be rolled back */
-    struct queue *items;         /* owned array in the order of the configuration */
-    size_t count;
+    struct list all;             /* of struct queue; owned: the configuration's in its order, then the others */
+    struct list deleted;         /* of struct queue, in this batch; owned */
+    bool pauses_changed;         /* sessions may have to be told */
     struct map by_name;
     struct map by_id;
     struct lease_table leases;
@@ -85,6 +92,9 @@ struct queue *queues_find_by_id(struct queues *queues, int64_t id); /* NULL: a q
 /* STATUS_NOT_FOUND with the fixed reason QUEUE_NOT_FOUND. */
 enum status queues_find_named(struct queues *queues, const char *name, struct queue **out_queue,
                               struct error *error) STATUS_CHECKED;
+
+/* Reads its counts from the store. */
+enum status queues_read_count(struct queues *queues, struct queue *queue) STATUS_CHECKED;
 
 /* Does all work that is due at queues->now_ms, and grants what is ready to those who wait. */
 void queues_tick(struct queues *queues);

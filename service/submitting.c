@@ -50,6 +50,10 @@ static enum status submitting_check(struct queues *queues, const struct submit_o
     if (queues->stopping) {
         return error_set(error, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping");
     }
+    if (queue->draining) {
+        return error_set(error, STATUS_WRONG_STATE, "QUEUE_DRAINING", "the queue '%s' takes no submissions for now",
+                         settings->name);
+    }
     if ((int64_t)order->content.body_length > settings->body_bytes_max) {
         return error_set(error, STATUS_INVALID, "BODY_TOO_LARGE", "a body in queue '%s' has at most %lld bytes", settings->name,
                          (long long)settings->body_bytes_max);

@@ -50,8 +50,8 @@ struct submit_receipt {
 
 /*
  * Stores a submission and supersedes those with its replace key. Errors: NOT_FOUND QUEUE_NOT_FOUND; EXISTS REQUEST_ID_REUSED;
- * FULL QUEUE_FULL; INVALID BODY_TOO_LARGE (the queue's own limit); UNAVAILABLE DRAINING. After an error nothing was stored or
- * superseded.
+ * FULL QUEUE_FULL; WRONG_STATE QUEUE_DRAINING; INVALID BODY_TOO_LARGE (the queue's own limit); UNAVAILABLE DRAINING. After an
+ * error nothing was stored or superseded.
  */
 enum status submitting_submit(struct queues *queues, const struct submit_order *order, struct submit_receipt *out_receipt,
                               struct error *error) STATUS_CHECKED;

@@ -53,6 +53,7 @@ struct waiting_place {
     struct list_node node;
     struct queue *queue;
     struct work_session *session;
+    bool pause_is_told; /* it knows that the queue is paused */
 };
 
 void graders_init(struct graders *graders, int64_t leases_max);

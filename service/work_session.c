@@ -85,6 +85,7 @@ static enum status work_session_take_places(struct queues *queues, struct work_s
             }
         }
         session->places[i] = (struct waiting_place){.queue = queue, .session = session};
+        queues->pauses_changed = queues->pauses_changed || queue->paused;
     }
     session->place_count = hello->queue_count;
     return STATUS_OK;
@@ -195,6 +196,62 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
         status = work_session_resume(queues, session, hello->held[i], &answers[i]);
     }
     return status;
+}
+
+/* ---- queues that are deleted or paused ---- */
+
+void work_session_lose_queue(struct queues *queues, struct work_session *session, const struct queue *queue)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < session->place_count; i++) {
+        list_remove(&session->places[i].queue->waiters, &session->places[i].node); /* unlinked, they may move */
+    }
+    for (size_t i = 0; i < session->place_count; i++) {
+        if (session->places[i].queue != queue) {
+            session->places[kept++] = session->places[i];
+        }
+    }
+    session->place_count = kept;
+    work_session_update_waiting(queues, session);
+    if (kept == 0) {
+        struct error error;
+        enum status status = error_set(&error, STATUS_NOT_FOUND, "QUEUE_NOT_FOUND", "the queue has been deleted");
+        work_session_end(queues, session, status, &error);
+    }
+}
+
+static void work_session_tell_pause(struct queues *queues, struct work_session *session, struct waiting_place *place)
+{
+    const struct queue *queue = place->queue;
+    struct quiet_period period = {.for_ms = queue->paused ? WORK_SESSION_PAUSE_MS : 0, .queue = queue->settings->name};
+    if (queue->paused) {
+        (void)error_set(&period.why, STATUS_UNAVAILABLE, "QUEUE_PAUSED", "an administrator has paused the queue '%s'",
+                        queue->settings->name);
+    }
+    work_session_say_quiet(queues, session, &period);
+    place->pause_is_told = queue->paused;
+}
+
+void work_sessions_tell_pauses(struct queues *queues)
+{
+    queues->pauses_changed = false;
+    for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
+        struct work_session *session = LIST_OWNER(node, struct work_session, node);
+        for (size_t i = 0; i < session->place_count; i++) {
+            if (session->places[i].queue->paused != session->places[i].pause_is_told) {
+                work_session_tell_pause(queues, session, &session->places[i]);
+            }
+        }
+    }
+}
+
+void work_session_take_back_pause(struct work_session *session, const struct grader_notice *notice)
+{
+    for (size_t i = 0; i < session->place_count; i++) {
+        if (strcmp(session->places[i].queue->settings->name, notice->queue) == 0) {
+            session->places[i].pause_is_told = notice->duration_ms == 0; /* there is one in a batch at most */
+        }
+    }
 }
 
 /* ---- while it lasts ---- */

@@ -13,6 +13,7 @@
 #include "service/queue.h"
 
 enum {
+    WORK_SESSION_PAUSE_MS = 86400000, /* what Quiet says of a pause, which lasts as long as it lasts */
     WORK_SESSION_PINGS_LOST_MAX = 3,
     WORK_SESSION_QUEUES_MAX = 100,
     WORK_SESSION_SLOTS_MAX = 10000,
@@ -109,6 +110,14 @@ void work_session_update_waiting(struct queues *queues, struct work_session *ses
 
 /* A lease of the session's grader is gone; ends a drained session that holds nothing. */
 void work_session_lease_gone(struct queues *queues, struct work_session *session);
+
+/* The queue is being deleted: the session goes on with the others, or ends (NOT_FOUND QUEUE_NOT_FOUND) if it has none. */
+void work_session_lose_queue(struct queues *queues, struct work_session *session, const struct queue *queue);
+
+/* Tells every session which of its queues have been paused (Quiet QUEUE_PAUSED), and which go on. Once in a batch at most. */
+void work_sessions_tell_pauses(struct queues *queues);
+/* What such a notice said was not stored: it was not told. */
+void work_session_take_back_pause(struct work_session *session, const struct grader_notice *notice);
 
 /* Pings, and ends sessions that do not answer. */
 void work_sessions_tick(struct queues *queues);

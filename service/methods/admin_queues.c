@@ -92,44 +92,6 @@ static void on_get_statistics(struct rpc_server_call *call, struct rpc_message *
     method_start(call, message, &statistics_steps);
 }
 
-/* ---- ListQueueSettings ---- */
-
-static void settings_fill(Xqueue__V1__QueueSettings *to, const struct config_queue *from)
-{
-    xqueue__v1__queue_settings__init(to);
-    to->name = from->name;
-    to->push_url = from->push_url;
-    to->lease_ms = from->lease_ms;
-    to->hard_limit_ms = from->hard_limit_ms;
-    to->accept_within_ms = from->accept_within_ms;
-    to->attempts_max = (uint32_t)from->attempts_max;
-    to->poison_graders_max = (uint32_t)from->poison_graders_max;
-    to->retry_delay_ms = from->retry_delay_ms;
-    to->retry_delay_ms_max = from->retry_delay_ms_max;
-    to->ready_max = (uint64_t)from->ready_max;
-    to->body_bytes_max = (uint64_t)from->body_bytes_max;
-    to->configured = true;
-}
-
-/* The configuration does not change: no need to ask the engine. */
-static void on_list_queue_settings(struct rpc_server_call *call, struct rpc_message *message)
-{
-    const struct config *config = method_service(call)->config;
-    Xqueue__V1__QueueSettings *queues = memory_allocate_array(config->queue_count, sizeof *queues);
-    Xqueue__V1__QueueSettings **pointers = memory_allocate_array(config->queue_count, sizeof(void *));
-    for (size_t i = 0; i < config->queue_count; i++) {
-        settings_fill(&queues[i], &config->queues[i]);
-        pointers[i] = &queues[i];
-    }
-    Xqueue__V1__ListQueueSettingsResponse reply = XQUEUE__V1__LIST_QUEUE_SETTINGS_RESPONSE__INIT;
-    reply.queues = pointers;
-    reply.n_queues = config->queue_count;
-    rpc_server_call_reply(call, &reply.base);
-    memory_free(pointers);
-    memory_free(queues);
-    rpc_message_free(message);
-}
-
 /* ---- ListGraders ---- */
 
 struct graders_method {
@@ -212,10 +174,5 @@ const struct rpc_method admin_queues_methods[] = {
      .request = &xqueue__v1__get_statistics_request__descriptor,
      .on_message = on_get_statistics,
      .role = METHOD_ADMIN | METHOD_PER_QUEUE},
-    {.path = "/xqueue.v1.Admin/ListQueueSettings",
-     .kind = RPC_UNARY,
-     .request = &xqueue__v1__list_queue_settings_request__descriptor,
-     .on_message = on_list_queue_settings,
-     .role = METHOD_ADMIN},
     {0},
 };

@@ -295,10 +295,12 @@ static void on_get(struct rpc_server_call *call, struct rpc_message *message)
 
 struct get_queue_method {
     struct method_command base;
-    const char *queue; /* borrowed from the configuration */
+    const char *queue; /* borrowed from the queue, which outlives the batch */
     int64_t ready_count;
     int64_t leased_count;
     int64_t delayed_count;
+    bool paused;
+    bool draining;
 };
 
 static enum status get_queue_perform(struct method_command *method, struct queues *queues)
@@ -315,6 +317,8 @@ static enum status get_queue_perform(struct method_command *method, struct queue
         get->ready_count = queue->ready_count;
         get->leased_count = queue->leased_count;
         get->delayed_count = queue->delayed_count;
+        get->paused = queue->paused;
+        get->draining = queue->draining;
     }
     return status;
 }
@@ -327,6 +331,8 @@ static void get_queue_reply(struct method_command *method)
     reply.ready_count = (uint64_t)get->ready_count;
     reply.leased_count = (uint64_t)get->leased_count;
     reply.delayed_count = (uint64_t)get->delayed_count;
+    reply.paused = get->paused;
+    reply.draining = get->draining;
     rpc_server_call_reply(method->call, &reply.base);
 }
 
@@ -341,24 +347,52 @@ static void on_get_queue(struct rpc_server_call *call, struct rpc_message *messa
     method_start(call, message, &get_queue_steps);
 }
 
-/* The configuration does not change: no need to ask the engine. */
-static void on_list_queues(struct rpc_server_call *call, struct rpc_message *message)
+struct list_queues_method {
+    struct method_command base;
+    char **names; /* owned; the texts are borrowed from the queues, which outlive the batch */
+    size_t count;
+};
+
+static enum status list_queues_perform(struct method_command *method, struct queues *queues)
 {
-    const struct config *config = method_service(call)->config;
-    char **names = memory_allocate_array(config->queue_count, sizeof *names);
+    struct list_queues_method *list = (struct list_queues_method *)method;
+    list->names = memory_allocate_array(queues->all.count, sizeof *list->names);
     struct rights rights;
-    access_read_rights(method_service(call)->access, method_identity(call), &rights);
-    Xqueue__V1__ListQueuesResponse reply = XQUEUE__V1__LIST_QUEUES_RESPONSE__INIT;
-    reply.queues = names;
-    for (size_t i = 0; i < config->queue_count; i++) {
-        if (rights_for(&rights, config->queues[i].name) != 0) {
-            names[reply.n_queues++] = config->queues[i].name;
+    access_read_rights(method_service(method->call)->access, method_identity(method->call), &rights);
+    for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node)) {
+        char *name = LIST_OWNER(node, struct queue, node)->settings->name;
+        if (rights_for(&rights, name) != 0) {
+            list->names[list->count++] = name;
         }
     }
-    rpc_server_call_reply(call, &reply.base);
     rights_finish(&rights);
-    memory_free(names);
-    rpc_message_free(message);
+    return STATUS_OK;
+}
+
+static void list_queues_reply(struct method_command *method)
+{
+    const struct list_queues_method *list = (const struct list_queues_method *)method;
+    Xqueue__V1__ListQueuesResponse reply = XQUEUE__V1__LIST_QUEUES_RESPONSE__INIT;
+    reply.queues = list->names;
+    reply.n_queues = list->count;
+    rpc_server_call_reply(method->call, &reply.base);
+}
+
+static void list_queues_finish(struct method_command *method)
+{
+    memory_free(((struct list_queues_method *)method)->names);
+}
+
+static const struct method_steps list_queues_steps = {
+    .size = sizeof(struct list_queues_method),
+    .perform = list_queues_perform,
+    .reply = list_queues_reply,
+    .finish = list_queues_finish,
+};
+
+static void on_list_queues(struct rpc_server_call *call, struct rpc_message *message)
+{
+    method_start(call, message, &list_queues_steps);
 }
 
 /* ---- List ---- */

@@ -92,6 +92,38 @@ struct store_queue_counts {
 /* Counts by walking the partial indexes: for start-up and after a rollback. */
 enum status store_count_queue(struct store *store, int64_t queue_id, struct store_queue_counts *out_counts) STATUS_CHECKED;
 
+/* The settings of a queue that an administrator made. */
+struct store_queue_settings {
+    int64_t lease_ms;
+    int64_t hard_limit_ms;
+    int64_t accept_within_ms;
+    int64_t attempts_max;
+    int64_t poison_graders_max;
+    int64_t retry_delay_ms;
+    int64_t retry_delay_ms_max;
+    int64_t ready_max;
+    int64_t body_bytes_max;
+};
+struct store_queue {
+    int64_t id;
+    char name[STORE_NAME_MAX];
+    bool paused;
+    bool draining;
+    bool has_settings; /* made by an administrator */
+    struct store_queue_settings settings;
+};
+/* STATUS_EXISTS: the queue has some. */
+enum status store_insert_queue_settings(struct store *store, int64_t queue_id,
+                                        const struct store_queue_settings *settings) STATUS_CHECKED;
+enum status store_update_queue_settings(struct store *store, int64_t queue_id,
+                                        const struct store_queue_settings *settings) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+enum status store_delete_queue_settings(struct store *store, int64_t queue_id) STATUS_CHECKED;       /* or STATUS_NOT_FOUND */
+/* Of any queue that ever was. STATUS_NOT_FOUND. */
+enum status store_set_queue_gates(struct store *store, int64_t queue_id, bool paused, bool draining) STATUS_CHECKED;
+/* Calls visit for each queue that ever was, oldest first. visit must not call the store. */
+enum status store_visit_queue_settings(struct store *store, void (*visit)(void *context, const struct store_queue *queue),
+                                       void *context) STATUS_CHECKED;
+
 /* When the first READY one of that rank in the ready order was submitted. STATUS_NOT_FOUND: none. */
 enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t rank,
                                 int64_t *out_submitted_at_ms) STATUS_CHECKED;

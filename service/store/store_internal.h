@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 6,
+    STORE_SCHEMA_VERSION = 7,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -41,6 +41,11 @@ enum statement {
     STATEMENT_COUNT_QUEUE,
     STATEMENT_READ_QUEUE_NAME,
     STATEMENT_VISIT_QUEUES,
+    STATEMENT_INSERT_QUEUE_SETTINGS,
+    STATEMENT_UPDATE_QUEUE_SETTINGS,
+    STATEMENT_DELETE_QUEUE_SETTINGS,
+    STATEMENT_SET_QUEUE_GATES,
+    STATEMENT_VISIT_QUEUE_SETTINGS,
     STATEMENT_INSERT_SUBMISSION,
     STATEMENT_DELETE_SUBMISSION,
     STATEMENT_FIND_SUBMISSION,
@@ -130,6 +135,7 @@ extern const char store_schema_3_sql[];
 extern const char store_schema_4_sql[];
 extern const char store_schema_5_sql[];
 extern const char store_schema_6_sql[];
+extern const char store_schema_7_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

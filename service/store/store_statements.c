@@ -53,6 +53,22 @@ static const char *const sql[STATEMENT_END] = {
         " (SELECT count(*) FROM submission INDEXED BY submission_dead WHERE queue_id = ?1 AND state = 'DEAD')",
     [STATEMENT_READ_QUEUE_NAME] = "SELECT name FROM queue WHERE id = ?1",
     [STATEMENT_VISIT_QUEUES] = "SELECT id, name FROM queue ORDER BY id",
+    [STATEMENT_INSERT_QUEUE_SETTINGS] =
+        "INSERT INTO queue_settings (lease_ms, hard_limit_ms, accept_within_ms, attempts_max, poison_graders_max,"
+        " retry_delay_ms, retry_delay_ms_max, ready_max, body_bytes_max, queue_id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [STATEMENT_UPDATE_QUEUE_SETTINGS] =
+        "UPDATE queue_settings SET lease_ms = ?1, hard_limit_ms = ?2, accept_within_ms = ?3, attempts_max = ?4,"
+        " poison_graders_max = ?5, retry_delay_ms = ?6, retry_delay_ms_max = ?7, ready_max = ?8, body_bytes_max = ?9"
+        " WHERE queue_id = ?10",
+    [STATEMENT_DELETE_QUEUE_SETTINGS] = "DELETE FROM queue_settings WHERE queue_id = ?1",
+    [STATEMENT_SET_QUEUE_GATES] = "UPDATE queue SET paused = ?1, draining = ?2 WHERE id = ?3",
+    [STATEMENT_VISIT_QUEUE_SETTINGS] =
+        "SELECT queue.id, name, paused, draining, queue_id IS NOT NULL, coalesce(lease_ms, 0), coalesce(hard_limit_ms, 0),"
+        " coalesce(accept_within_ms, 0), coalesce(attempts_max, 0), coalesce(poison_graders_max, 0), coalesce(retry_delay_ms, "
+        "0),"
+        " coalesce(retry_delay_ms_max, 0), coalesce(ready_max, 0), coalesce(body_bytes_max, 0)"
+        " FROM queue LEFT JOIN queue_settings ON queue_id = queue.id ORDER BY queue.id",
 
     [STATEMENT_INSERT_SUBMISSION] =
         "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ")"

@@ -159,7 +159,8 @@ static enum status forget_submission(struct simulation *simulation, struct model
 
 static enum status miscount(struct simulation *simulation, struct model_submission *victim)
 {
-    simulation->world.queues->items[victim->queue].ready_count++;
+    struct queues *queues = simulation->world.queues;
+    queues_find(queues, queues->config->queues[victim->queue].name)->ready_count++;
     return STATUS_OK;
 }
 

@@ -43,8 +43,8 @@ void sweep_counts(struct simulation *simulation)
     struct lease_search search = {.simulation = simulation};
     if (simulation->trace.broken != PROMISE_KEPT || store_begin(simulation->world.store) != STATUS_OK)
         return;
-    for (size_t at = 0; at < queues->count; at++)
-        sweep_queue(simulation, &queues->items[at]);
+    for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node))
+        sweep_queue(simulation, LIST_OWNER(node, struct queue, node));
     if (store_visit_leased(simulation->world.store, sweep_leased, &search) != STATUS_OK)
         trace_break(&simulation->trace, PROMISE_MEMORY, "the store does not say what is leased");
     if (search.count != lease_table_count(&queues->leases))

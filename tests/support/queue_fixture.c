@@ -140,8 +140,9 @@ static void leave(struct queue_fixture *fixture, bool entered)
 
 static void check_counts(struct queue_fixture *fixture)
 {
-    for (size_t at = 0; at < fixture->queues->count; at++) {
-        const struct queue *queue = &fixture->queues->items[at];
+    const struct list *all = &fixture->queues->all;
+    for (struct list_node *node = list_first(all); node; node = list_next(all, node)) {
+        const struct queue *queue = LIST_OWNER(node, struct queue, node);
         struct store_queue_counts counts;
         assert_int_equal(store_count_queue(fixture->store, queue->id, &counts), STATUS_OK);
         assert_int_equal(queue->ready_count, counts.ready);

@@ -448,7 +448,7 @@ static void a_full_disk_answers_the_whole_batch_and_then_it_goes_on(void **state
     perform(&later);
 
     assert_int_equal(later.committed, STATUS_OK);
-    assert_int_equal(world->queue->queues->items[0].ready_count, 1);
+    assert_int_equal(queues_find(world->queue->queues, "demo")->ready_count, 1);
     assert_int_equal(world->failures, 0);
 }
 

@@ -35,7 +35,7 @@ static const char version_1_rows[] =
 
 /* What made the versions from 2 on, all but the newest. */
 static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql, store_schema_4_sql,
-                                                                     store_schema_5_sql};
+                                                                     store_schema_5_sql, store_schema_6_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {
@@ -123,6 +123,9 @@ static void check_contents(struct store_fixture *fixture)
     int64_t lost = 0;
     assert_int_equal(store_note_lost_grader(fixture->store, 1, "g", &lost), STATUS_OK);
     assert_int_equal(lost, 1);
+    const struct store_queue_settings settings = {.lease_ms = 1};
+    assert_int_equal(store_insert_queue_settings(fixture->store, 7, &settings), STATUS_OK);
+    assert_int_equal(store_set_queue_gates(fixture->store, 7, true, false), STATUS_OK);
     store_fixture_commit(fixture);
     check_text(fixture, "SELECT name FROM queue", "old ");
     check_text(fixture, "SELECT state FROM delivery ORDER BY submission_id", "DELIVERED UNDELIVERABLE ");

@@ -20,6 +20,7 @@ static bool may_walk_all(enum statement statement)
     case STATEMENT_VISIT_USERS:
     case STATEMENT_COUNT_USERS:
     case STATEMENT_VISIT_QUEUES:
+    case STATEMENT_VISIT_QUEUE_SETTINGS:
     case STATEMENT_READ_LAST_ID:
     case STATEMENT_START_LAST_ID:
     case STATEMENT_SAVE_LAST_ID:
