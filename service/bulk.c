@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "service/delivering.h"
 #include "service/grading.h"
+#include "service/regrading.h"
 
 /* ---- what is done to one submission ---- */
 
@@ -55,13 +56,17 @@ static enum status bulk_requeue(struct queues *queues, struct bulk *bulk, struct
     if (status == STATUS_OK) {
         status = queues_stored(queues, store_forget_lost_graders(queues->store, row->id));
     }
-    return status == STATUS_OK ? delivering_withdraw(queues, row->id) : status;
+    /* A result from before is to be told, whatever comes of it now. */
+    return status == STATUS_OK && row->generation == 0 ? delivering_withdraw(queues, row->id) : status;
 }
 
 static enum status bulk_purge(struct queues *queues, struct bulk *bulk, struct store_submission *row)
 {
     (void)bulk;
-    enum status status = queues_stored(queues, store_delete_submission(queues->store, row->id));
+    enum status status = row->generation > 0 ? regrading_end(queues, row->id, false) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_delete_submission(queues->store, row->id));
+    }
     if (status == STATUS_OK) {
         queues_count_move(queues, row->queue_id, row->state, 0);
         grading_forget_lease_of(queues, row->id, LOST_ADMIN);
@@ -75,6 +80,13 @@ static enum status bulk_requeue_delivery(struct queues *queues, struct bulk *bul
     return delivering_requeue(queues, row->id);
 }
 
+static enum status bulk_regrade(struct queues *queues, struct bulk *bulk, struct store_submission *row)
+{
+    struct bulk_progress *progress = &bulk->progress;
+    enum status status = progress->regrade_id == 0 ? regrading_begin(queues, &progress->regrade_id) : STATUS_OK;
+    return status == STATUS_OK ? regrading_add(queues, progress->regrade_id, row) : status;
+}
+
 /* Another submission has taken its place by now: to grade this one as well would tell the student twice. */
 static enum status bulk_is_replaced(struct queues *queues, const struct store_submission *row, bool *out_is)
 {
@@ -86,6 +98,22 @@ static enum status bulk_is_replaced(struct queues *queues, const struct store_su
     enum status status = store_find_replaceable(queues->store, row->replace_key, row->replace_key_length, row->id, &other);
     status = queues_stored(queues, status);
     *out_is = status == STATUS_OK;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* In a queue that is not there nobody would grade it; and what takes its place counts, unless that is to give way itself. */
+static enum status bulk_cannot_be_regraded(struct queues *queues, const struct store_submission *row, bool *out_is)
+{
+    *out_is = queues_find_by_id(queues, row->queue_id) == NULL;
+    if (*out_is) {
+        return STATUS_OK;
+    }
+    enum status status = bulk_is_replaced(queues, row, out_is);
+    if (status == STATUS_OK && *out_is) {
+        struct store_submission older;
+        status = regrading_find_older(queues, row, &older);
+        *out_is = status == STATUS_NOT_FOUND;
+    }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -108,6 +136,7 @@ static const struct {
     [BULK_RETIRE] = {SELECTION_LIVE_STATES, SELECTION_ALL_DELIVERIES, bulk_retire, NULL},
     [BULK_PURGE] = {BULK_FINAL_STATES, BULK_OVER_DELIVERIES, bulk_purge, NULL},
     [BULK_REQUEUE_DELIVERIES] = {SELECTION_ALL_STATES, 1 << DELIVERY_UNDELIVERABLE, bulk_requeue_delivery, NULL},
+    [BULK_REGRADE] = {1 << SUBMISSION_GRADED, SELECTION_ALL_DELIVERIES, bulk_regrade, bulk_cannot_be_regraded},
 };
 
 /* ---- slices ---- */
@@ -124,7 +153,15 @@ enum status bulk_begin(struct queues *queues, struct bulk *bulk, const struct bu
     }
     bulk->progress.place = order->from;
     bulk->progress.done_place = order->from;
+    bulk->progress.regrade_id = order->regrade_id;
     bulk->before = bulk->progress;
+    if (order->regrade_id != 0) {
+        struct store_regrade known;
+        enum status status = regrading_find(queues, order->regrade_id, &known, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
     if (order->kind == BULK_SEARCH) {
         assert(order->limit <= BULK_PAGE_MAX);
         bulk->items = memory_allocate_array((size_t)order->limit, sizeof *bulk->items);

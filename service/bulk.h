@@ -32,6 +32,7 @@ enum bulk_kind {
     BULK_RETIRE,
     BULK_PURGE,
     BULK_REQUEUE_DELIVERIES,
+    BULK_REGRADE,
     BULK_KIND_END
 };
 
@@ -43,6 +44,7 @@ struct bulk_order {
     const char *reason;  /* "" = a text of our own; borrowed */
     bool dry_run;        /* only count */
     bool tell_nobody;    /* RETIRE: without a delivery */
+    int64_t regrade_id;  /* REGRADE: adds to this one; 0 = a new one */
     bool unfinished_too; /* PURGE: whatever its state and that of its delivery */
 };
 
@@ -63,7 +65,8 @@ struct bulk_progress {
     int64_t matched;
     int64_t done;
     int64_t looked_ahead;
-    bool at_end; /* everything has been looked at */
+    int64_t regrade_id; /* REGRADE: 0 = none yet */
+    bool at_end;        /* everything has been looked at */
 };
 
 struct bulk {
@@ -75,7 +78,7 @@ struct bulk {
     struct bulk_item *items; /* SEARCH: progress.done of them; owned */
 };
 
-/* order is copied. STATUS_NOT_FOUND QUEUE_NOT_FOUND. */
+/* order is copied. STATUS_NOT_FOUND QUEUE_NOT_FOUND, BULK_NOT_FOUND. */
 enum status bulk_begin(struct queues *queues, struct bulk *bulk, const struct bulk_order *order,
                        struct error *error) STATUS_CHECKED;
 /* Does some more, or, when there is nothing more to do, sets over. Errors: those of the store. */

@@ -391,11 +391,14 @@ enum status grading_complete(struct queues *queues, struct lease_name lease, str
 enum status grading_end(struct queues *queues, struct store_submission *row, enum submission_state to, enum lost_reason reason)
 {
     enum status status = queues_move(queues, row, to);
+    bool has_result = row->generation > 0; /* graded once more, in vain: that is what the student keeps */
     if (status == STATUS_OK && to == SUBMISSION_DEAD) {
         log_event(LOG_WARN, "submission_dead", LOG_INT("submission", row->id), LOG_INT("failures", row->failures),
                   LOG_TEXT("text", row->message));
+    }
+    if (status == STATUS_OK && to == SUBMISSION_DEAD && !has_result) {
         status = delivering_start(queues, row, DELIVERY_OUTCOME_DEAD);
-    } else if (status == STATUS_OK && to == SUBMISSION_UNGRADABLE) {
+    } else if (status == STATUS_OK && to == SUBMISSION_UNGRADABLE && !has_result) {
         status = delivering_start(queues, row, DELIVERY_OUTCOME_UNGRADABLE);
     }
     if (status == STATUS_OK) {

@@ -89,7 +89,8 @@ void grading_forget_lease_of(struct queues *queues, int64_t submission_id, enum 
 
 /*
  * Takes row, which is live, out of the queue for good or for dead: moves it to the final state to, ends its lease (its holder
- * hears reason) and starts the delivery of the outcome where the student must hear of it (DEAD, UNGRADABLE).
+ * hears reason) and starts the delivery of the outcome where the student must hear of it (DEAD, UNGRADABLE), unless it has a
+ * result from before.
  */
 enum status grading_end(struct queues *queues, struct store_submission *row, enum submission_state to,
                         enum lost_reason reason) STATUS_CHECKED;

@@ -12,6 +12,7 @@
 #include "service/delivering.h"
 #include "service/grader_standing.h"
 #include "service/grading.h"
+#include "service/regrading.h"
 #include "service/roster.h"
 #include "service/submitting.h"
 #include "service/work_session.h"
@@ -132,6 +133,7 @@ enum status queues_create(const struct config *config, struct store *store, int6
     list_init(&queues->delivery_polls);
     list_init(&queues->greetings);
     list_init(&queues->bulks);
+    list_init(&queues->periodic);
     list_init(&queues->counted);
     heap_init(&queues->parked);
     list_init(&queues->unparked);
@@ -259,10 +261,12 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
     enum submission_state from = row->state;
     row->state_at_ms = queues->now_ms;
     enum status status = queues_stored(queues, store_move_submission(queues->store, row, to));
-    if (status == STATUS_OK) {
-        queues_count_move(queues, row->queue_id, from, to);
+    if (status != STATUS_OK) {
+        return status;
     }
-    return status;
+    queues_count_move(queues, row->queue_id, from, to);
+    bool is_over = submission_is_live(from) && !submission_is_live(to);
+    return is_over && regrading_is_second(row, to) ? regrading_end(queues, row->id, to == SUBMISSION_GRADED) : STATUS_OK;
 }
 
 /* Leases that memory made up in the batch that was rolled back, and what it believes to be stored of the others. */
@@ -412,7 +416,10 @@ static void queues_settle_counts(struct queues *queues, bool committed)
     while ((node = list_take_first(&queues->counted)) != NULL) {
         struct queue *queue = LIST_OWNER(node, struct queue, counted);
         for (int event = 0; event < QUEUE_EVENT_END; event++) {
-            queue->totals[event] += committed ? queue->uncommitted[event] : 0;
+            if (committed && queue->uncommitted[event] > 0) {
+                queue->totals[event] += queue->uncommitted[event];
+                event_rates_add(&queue->rates[event], queues->now_ms, queue->uncommitted[event]);
+            }
             queue->uncommitted[event] = 0;
         }
     }

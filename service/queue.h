@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "service/engine.h"
+#include "service/event_rates.h"
 #include "service/grader_link.h"
 #include "service/lease_table.h"
 #include "service/waiting_graders.h"
@@ -42,6 +43,7 @@ struct queue {
     int64_t delayed_count;
     int64_t dead_count;
     int64_t totals[QUEUE_EVENT_END];
+    struct event_rates rates[QUEUE_EVENT_END];
     int64_t uncommitted[QUEUE_EVENT_END]; /* of the running batch */
     struct list_node counted;             /* in queues->counted while something is uncommitted */
     int64_t recent_ms[QUEUE_RECENT_MAX];  /* a ring: how long the last gradings took */
@@ -74,9 +76,11 @@ struct queues {
     struct list closed_sessions; /* freed after the batch */
     struct heap session_timers;
     uint32_t random_state;
-    uint64_t rollbacks;  /* so far: whoever works over several batches sees whether one was lost */
-    struct list bulks;   /* parked between two slices */
-    struct list counted; /* of struct queue */
+    uint64_t rollbacks;    /* so far: whoever works over several batches sees whether one was lost */
+    struct list bulks;     /* parked between two slices */
+    struct list periodic;  /* parked streams that look again after a while */
+    size_t periodic_count; /* of them, parked or not */
+    struct list counted;   /* of struct queue */
 };
 
 /*

@@ -252,7 +252,11 @@ static enum status pause_queue_perform(struct method_command *method, struct que
 {
     const Xqueue__V1__PauseQueueRequest *request = (const Xqueue__V1__PauseQueueRequest *)rpc_message_body(method->message);
     struct queue *queue = NULL;
-    enum status status = roster_pause(queues, request->queue, request->paused, &queue, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_ADMIN, request->queue, &method->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = roster_pause(queues, request->queue, request->paused, &queue, &method->error);
     return settings_answer(method, status, queue);
 }
 
@@ -272,7 +276,11 @@ static enum status drain_queue_perform(struct method_command *method, struct que
 {
     const Xqueue__V1__DrainQueueRequest *request = (const Xqueue__V1__DrainQueueRequest *)rpc_message_body(method->message);
     struct queue *queue = NULL;
-    enum status status = roster_drain(queues, request->queue, request->draining, &queue, &method->error);
+    enum status status = method_check_queue(method->call, METHOD_ADMIN, request->queue, &method->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = roster_drain(queues, request->queue, request->draining, &queue, &method->error);
     return settings_answer(method, status, queue);
 }
 
@@ -336,12 +344,12 @@ const struct rpc_method admin_queue_settings_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__pause_queue_request__descriptor,
      .on_message = on_pause_queue,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/DrainQueue",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__drain_queue_request__descriptor,
      .on_message = on_drain_queue,
-     .role = METHOD_ADMIN},
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/DeleteQueue",
      .kind = RPC_UNARY,
      .request = &xqueue__v1__delete_queue_request__descriptor,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Search, and what is done to many submissions at once: one way for all of them, in slices that the engine does between others.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
 #include "xqueue/v1/admin.pb-c.h"
+
+enum { BULK_ID_TEXT_MAX = 24 };
 
 struct bulk_method {
     struct method_command base;
@@ -194,7 +198,12 @@ static void bulk_reply(struct method_command *method)
     const struct bulk *bulk = &((struct bulk_method *)method)->bulk;
     char token[SELECTION_TOKEN_MAX];
     bulk_write_token(bulk, token);
+    char bulk_id[BULK_ID_TEXT_MAX] = "";
+    if (bulk->progress.regrade_id != 0) {
+        snprintf(bulk_id, sizeof bulk_id, "%" PRId64, bulk->progress.regrade_id);
+    }
     Xqueue__V1__BulkResponse reply = XQUEUE__V1__BULK_RESPONSE__INIT;
+    reply.bulk_id = bulk_id;
     reply.matched = (uint64_t)bulk->progress.matched;
     reply.done = (uint64_t)bulk->progress.done;
     reply.finished = bulk_finished(bulk);
@@ -214,6 +223,13 @@ static const struct method_steps bulk_steps = {
     .finish = bulk_method_finish,
 };
 
+/* False: it is none. */
+static bool bulk_take_id(struct bulk_order *order, enum bulk_kind kind, const char *bulk_id)
+{
+    return bulk_id[0] == '\0' ||
+           (kind == BULK_REGRADE && text_to_int64(bulk_id, 1, INT64_MAX, &order->regrade_id) == STATUS_OK);
+}
+
 static void bulk_on_request(struct rpc_server_call *call, struct rpc_message *message, enum bulk_kind kind)
 {
     const Xqueue__V1__BulkRequest *request = (const Xqueue__V1__BulkRequest *)rpc_message_body(message);
@@ -224,6 +240,9 @@ static void bulk_on_request(struct rpc_server_call *call, struct rpc_message *me
     }
     if (!fault && !method_text_fits(request->reason, STORE_MESSAGE_MAX - 1)) {
         fault = "reason has at most 1,024 bytes and no control characters";
+    }
+    if (!fault && !bulk_take_id(&bulk->order, kind, request->bulk_id)) {
+        fault = "bulk_id is that of a regrade, for Regrade alone";
     }
     if (fault) {
         method_fail_invalid(&bulk->base, "BULK_INVALID", fault);
@@ -253,6 +272,11 @@ static void on_purge(struct rpc_server_call *call, struct rpc_message *message)
     bulk_on_request(call, message, BULK_PURGE);
 }
 
+static void on_regrade(struct rpc_server_call *call, struct rpc_message *message)
+{
+    bulk_on_request(call, message, BULK_REGRADE);
+}
+
 static void on_requeue_deliveries(struct rpc_server_call *call, struct rpc_message *message)
 {
     bulk_on_request(call, message, BULK_REQUEUE_DELIVERIES);
@@ -278,6 +302,11 @@ const struct rpc_method admin_submissions_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__bulk_request__descriptor,
      .on_message = on_purge,
+     .role = METHOD_ADMIN | METHOD_PER_QUEUE},
+    {.path = "/xqueue.v1.Admin/Regrade",
+     .kind = RPC_UNARY,
+     .request = &xqueue__v1__bulk_request__descriptor,
+     .on_message = on_regrade,
      .role = METHOD_ADMIN | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Admin/RequeueDeliveries",
      .kind = RPC_UNARY,

@@ -301,6 +301,22 @@ enum status store_save_result(struct store *store, int64_t id, const struct stor
 /* STATUS_NOT_FOUND: no result. with_body false: body stays NULL. Free out_result->body with memory_free. */
 enum status store_read_result(struct store *store, int64_t id, bool with_body, struct store_result *out_result) STATUS_CHECKED;
 
+/* ---- submissions that are graded once more ---- */
+
+struct store_regrade {
+    int64_t total;
+    int64_t graded; /* have a new result */
+    int64_t failed; /* ended without one */
+};
+/* A new one, empty. Forgets old ones that are over: 1,000 are kept. */
+enum status store_begin_regrade(struct store *store, int64_t now_ms, int64_t *out_id) STATUS_CHECKED;
+enum status store_find_regrade(struct store *store, int64_t id,
+                               struct store_regrade *out_regrade) STATUS_CHECKED; /* or NOT_FOUND */
+/* The submission belongs to it from now on. STATUS_NOT_FOUND: no such regrade; STATUS_EXISTS: it belongs to one. */
+enum status store_insert_regraded(struct store *store, int64_t regrade_id, int64_t submission_id) STATUS_CHECKED;
+/* Counts the submission in its regrade, to which it belongs no more. STATUS_NOT_FOUND: it belongs to none. */
+enum status store_end_regraded(struct store *store, int64_t submission_id, bool is_graded) STATUS_CHECKED;
+
 /* ---- deliveries ---- */
 
 struct store_delivery {

@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 7,
+    STORE_SCHEMA_VERSION = 8,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -99,6 +99,13 @@ enum statement {
     STATEMENT_FIND_USER,
     STATEMENT_COUNT_USERS,
     STATEMENT_VISIT_USERS,
+    STATEMENT_INSERT_REGRADE,
+    STATEMENT_DELETE_OLD_REGRADES,
+    STATEMENT_FIND_REGRADE,
+    STATEMENT_COUNT_REGRADE,
+    STATEMENT_INSERT_REGRADED,
+    STATEMENT_FIND_REGRADED,
+    STATEMENT_DELETE_REGRADED,
     STATEMENT_READ_LAST_ID,
     STATEMENT_START_LAST_ID,
     STATEMENT_SAVE_LAST_ID,
@@ -136,6 +143,7 @@ extern const char store_schema_4_sql[];
 extern const char store_schema_5_sql[];
 extern const char store_schema_6_sql[];
 extern const char store_schema_7_sql[];
+extern const char store_schema_8_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

@@ -24,7 +24,7 @@ struct migration {
 };
 static const struct migration migrations[] = {
     {1, store_schema_sql},   {2, store_schema_2_sql}, {3, store_schema_3_sql}, {4, store_schema_4_sql},
-    {5, store_schema_5_sql}, {6, store_schema_6_sql}, {7, store_schema_7_sql},
+    {5, store_schema_5_sql}, {6, store_schema_6_sql}, {7, store_schema_7_sql}, {8, store_schema_8_sql},
 };
 
 static enum status system_failure(struct error *error, const char *what, const char *path)

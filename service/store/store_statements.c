@@ -191,6 +191,15 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_COUNT_USERS] = "SELECT count(*) FROM user",
     [STATEMENT_VISIT_USERS] = "SELECT name, password_hash, roles, queue_roles, created_at_ms FROM user ORDER BY name",
 
+    [STATEMENT_INSERT_REGRADE] = "INSERT INTO regrade (begun_at_ms, total, graded, failed) VALUES (?1, 0, 0, 0)",
+    [STATEMENT_DELETE_OLD_REGRADES] = "DELETE FROM regrade WHERE id <= ?1 AND graded + failed = total",
+    [STATEMENT_FIND_REGRADE] = "SELECT total, graded, failed FROM regrade WHERE id = ?1",
+    [STATEMENT_COUNT_REGRADE] =
+        "UPDATE regrade SET total = total + ?1, graded = graded + ?2, failed = failed + ?3 WHERE id = ?4",
+    [STATEMENT_INSERT_REGRADED] = "INSERT INTO regraded (submission_id, regrade_id) VALUES (?1, ?2)",
+    [STATEMENT_FIND_REGRADED] = "SELECT regrade_id FROM regraded WHERE submission_id = ?1",
+    [STATEMENT_DELETE_REGRADED] = "DELETE FROM regraded WHERE submission_id = ?1",
+
     [STATEMENT_READ_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'submission'",
     [STATEMENT_START_LAST_ID] = "INSERT INTO sqlite_sequence (name, seq) SELECT 'submission', 0"
                                 " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'submission')",

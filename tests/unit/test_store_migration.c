@@ -34,8 +34,8 @@ static const char version_1_rows[] =
     "INSERT INTO login_session VALUES (zeroblob(32), zeroblob(32), 'lms', 500);";
 
 /* What made the versions from 2 on, all but the newest. */
-static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql, store_schema_4_sql,
-                                                                     store_schema_5_sql, store_schema_6_sql};
+static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {
+    store_schema_2_sql, store_schema_3_sql, store_schema_4_sql, store_schema_5_sql, store_schema_6_sql, store_schema_7_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {
@@ -124,6 +124,10 @@ static void check_contents(struct store_fixture *fixture)
     assert_int_equal(store_note_lost_grader(fixture->store, 1, "g", &lost), STATUS_OK);
     assert_int_equal(lost, 1);
     const struct store_queue_settings settings = {.lease_ms = 1};
+    int64_t regrade_id = 0;
+    assert_int_equal(store_begin_regrade(fixture->store, 5, &regrade_id), STATUS_OK);
+    assert_int_equal(store_insert_regraded(fixture->store, regrade_id, 2), STATUS_OK);
+    assert_int_equal(store_end_regraded(fixture->store, 2, true), STATUS_OK);
     assert_int_equal(store_insert_queue_settings(fixture->store, 7, &settings), STATUS_OK);
     assert_int_equal(store_set_queue_gates(fixture->store, 7, true, false), STATUS_OK);
     store_fixture_commit(fixture);
