@@ -85,6 +85,7 @@ struct config_basic_auth {
 };
 
 struct config_service {
+    char *backup_folder;        /* where Admin.Backup puts copies of the database; "" = nowhere */
     struct config_texts listen;  /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
     bool allow_plaintext;        /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
     char *database;              /* path; default "xqueue.db" beside the configuration file */

@@ -94,6 +94,7 @@ static const struct config_key service_keys[] = {
           "Allows to listen beyond this machine. gRPC runs without TLS and passwords can be read on the way: only in a network "
           "of trusted machines, such as one of containers."),
     PATH(database, 1, "xqueue.db", "The SQLite file with all submissions; made if it is not there."),
+    PATH(backup_folder, 0, "", "Where `xqueuectl backup` puts copies of it; made if it is not there. Default: nowhere."),
     NUMBER(drain_ms, 0, HOUR, 15 * SECOND, "How long a stop waits for running calls."),
     NUMBER(session_ms, MINUTE, YEAR, 14 * DAY, "How long a login of the REST interface lasts."),
     NUMBER(ping_period_ms, 100, 10 * MINUTE, 10 * SECOND, "How often the service pings an open grader stream."),

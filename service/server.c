@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rpc/rpc_server_call.h"
+#include "service/backup_maker.h"
 #include "service/methods/health.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
@@ -56,6 +57,7 @@ static enum status server_start_threads(struct server *server, struct error *err
     server->service.guard = login_guard_create(server->options.clock);
     secret_random(server->service.login_key, sizeof server->service.login_key);
     server->service.passwords = password_checker_create(server->service.access);
+    server->service.backups = backup_maker_create(server->options.config);
     server->loop = rpc_loop_create("rpc");
     if (!server->service.engine || !server->service.passwords || !server->loop) {
         return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot start a thread");
@@ -142,6 +144,7 @@ void server_stop(struct server *server)
     if (server->rpc) {
         health_set_serving(server->service.health, false);
         rpc_server_refuse(server->rpc);
+        backup_maker_stop(server->service.backups);
         server_tell_graders(server);
         rpc_server_stop(server->rpc, server->options.config->service.drain_ms);
     }
@@ -162,6 +165,7 @@ void server_destroy(struct server *server)
     server_stop(server);
     /* Whoever may still answer calls ends before the loop that carries the answers. */
     password_checker_destroy(server->service.passwords);
+    backup_maker_destroy(server->service.backups);
     engine_destroy(server->service.engine);
     rpc_server_destroy(server->rpc);
     rpc_loop_destroy(server->loop);

@@ -14,6 +14,7 @@
 #include "service/password_checker.h"
 #include "service/queue.h"
 
+struct backup_maker;
 struct health;
 
 /* The program's parts as methods see them: the context of the RPC server. Immutable after start. */
@@ -24,6 +25,7 @@ struct service {
     struct access *access;
     struct login_guard *guard;
     struct password_checker *passwords;
+    struct backup_maker *backups;
     uint8_t login_key[SECRET_DIGEST_BYTES]; /* random; for digests of guesses */
     struct health *health;
     size_t message_bytes_max;

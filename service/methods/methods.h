@@ -20,6 +20,7 @@ extern const struct rpc_method admin_queues_methods[];
 extern const struct rpc_method admin_queue_settings_methods[];
 extern const struct rpc_method admin_statistics_methods[];
 extern const struct rpc_method admin_regrade_methods[];
+extern const struct rpc_method admin_backup_methods[];
 extern const struct rpc_method admin_users_methods[];
 extern const struct rpc_method admin_submissions_methods[];
 extern const struct rpc_method sessions_methods[];

@@ -69,7 +69,7 @@ static const struct {
     {"/xqueue.v1.Admin/CreateToken", "a-"},
     {"/xqueue.v1.Admin/RevokeToken", "a-"},
     {"/xqueue.v1.Admin/ListTokens", "a-"},
-    {"/xqueue.v1.Admin/Backup", "a-"},
+    {"/xqueue.v1.Admin/Backup", "a"},
     {"/xqueue.v1.Sessions/Login", ""},
     {"/xqueue.v1.Sessions/Logout", "sgda"},
     {"/xqueue.v1.Sessions/WhoAmI", "sgda"},
