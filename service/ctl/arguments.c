@@ -31,17 +31,31 @@ enum {
     TIMEOUT_MS_MAX = 3600000,
 };
 
-static const struct option common_options[] = {
-    {"config", required_argument, NULL, CODE_CONFIG},
-    {"address", required_argument, NULL, CODE_ADDRESS},
-    {"user", required_argument, NULL, CODE_USER},
-    {"password-file", required_argument, NULL, CODE_PASSWORD_FILE},
-    {"timeout", required_argument, NULL, CODE_TIMEOUT},
-    {"json", no_argument, NULL, CODE_JSON},
-    {"help", no_argument, NULL, CODE_HELP},
-    {"version", no_argument, NULL, CODE_VERSION},
+const struct command_option arguments_common[] = {
+    {.name = "config",
+     .value = "FILE",
+     .letter = 'c',
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "find xqueued and a user with the role admin there; else $XQUEUE_CONFIG, else " CONFIG_FILE_DEFAULT},
+    {.name = "address",
+     .value = "ADDRESS",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "where xqueued is: HOST:PORT or unix:/path; else $XQUEUE_ADDRESS"},
+    {.name = "user", .value = "NAME", .kind = COMMAND_OPTION_TEXT, .help = "who logs in; else $XQUEUE_USER"},
+    {.name = "password-file",
+     .value = "FILE",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "the password is its first line; else $XQUEUE_PASSWORD, else $XQUEUE_PASSWORD_FILE"},
+    {.name = "timeout", .value = "SECONDS", .kind = COMMAND_OPTION_SECONDS, .help = "for one call to xqueued; 60"},
+    {.name = "json", .help = "print data as one JSON document"},
+    {.name = "help", .help = "print this and exit"},
+    {.name = "version", .help = "print the version and exit"},
+    {0},
 };
-enum { COMMON_COUNT = sizeof common_options / sizeof *common_options, LETTERS_MAX = 4 + 2 * COMMAND_OPTIONS_MAX };
+/* What getopt answers for each of them. */
+static const int common_codes[] = {CODE_CONFIG,  CODE_ADDRESS, CODE_USER, CODE_PASSWORD_FILE,
+                                   CODE_TIMEOUT, CODE_JSON,    CODE_HELP, CODE_VERSION};
+enum { COMMON_COUNT = sizeof common_codes / sizeof *common_codes, LETTERS_MAX = 4 + 2 * COMMAND_OPTIONS_MAX };
 
 /* What getopt_long is told. */
 struct syntax {
@@ -60,7 +74,9 @@ static void make_syntax(struct syntax *syntax, const struct command *command)
     *letter++ = CODE_CONFIG;
     *letter++ = ':';
     for (; count < COMMON_COUNT; count++)
-        syntax->options[count] = common_options[count];
+        syntax->options[count] =
+            (struct option){arguments_common[count].name, arguments_common[count].value ? required_argument : no_argument, NULL,
+                            common_codes[count]};
     for (size_t at = 0; command && at < command->option_count; at++) {
         const struct command_option *option = &command->options[at];
         int has_argument = option->kind == COMMAND_OPTION_FLAG ? no_argument : required_argument;

@@ -17,6 +17,9 @@ struct arguments {
     struct connection_options connect; /* as given, and by the environment */
 };
 
+/* The options of every command; ends with a row without a name. */
+extern const struct command_option arguments_common[];
+
 /*
  * Reads argv (its order may change). true: arguments->call is to be run. false: exit with *out_exit_code, everything is said.
  * To be finished in both cases.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 
@@ -23,6 +24,7 @@ static enum status step(struct bulk *bulk, Xqueue__V1__BulkRequest *request, str
 {
     struct rpc_message *reply = NULL;
     request->page_token = progress->page_token;
+    request->bulk_id = bulk->bulk_id;
     enum status status = connection_call(bulk->call->connection, bulk->method, &request->base, &reply, error);
     if (status != STATUS_OK)
         return status;
@@ -30,6 +32,8 @@ static enum status step(struct bulk *bulk, Xqueue__V1__BulkRequest *request, str
     if (progress->page_token[0] == '\0' && progress->done == 0)
         progress->matched = response->matched;
     progress->done += response->done;
+    if (response->bulk_id[0] != '\0' && !text_copy(bulk->bulk_id, sizeof bulk->bulk_id, response->bulk_id))
+        bulk->bulk_id[0] = '\0'; // of some other kind of service: then it cannot be watched
     progress->finished = response->finished;
     char *next = memory_copy_text(response->next_page_token);
     // An answer that neither does something nor goes on would be asked for for ever.
@@ -57,16 +61,28 @@ enum status bulk_run(struct bulk *bulk, Xqueue__V1__BulkRequest *request, struct
     return status;
 }
 
+static void print_count(const char *before, const char *verb, uint64_t count, const char *bulk_id)
+{
+    (void)printf("%s%s %" PRIu64 " submission%s", before, verb, count, count == 1 ? "" : "s");
+    if (bulk_id[0] != '\0')
+        (void)printf(" (regrade %s)", bulk_id);
+    (void)printf("\n");
+}
+
 int bulk_finish(const struct bulk *bulk, enum status status, const struct error *error)
 {
     bool dry_run = command_flag(bulk->call, "dry-run");
-    if (bulk->call->json)
-        report_json(json_pack("{s:I, s:I, s:b, s:b}", "matched", (json_int_t)bulk->matched_count, "done",
-                              (json_int_t)bulk->done_count, "dry_run", (int)dry_run, "finished", (int)(status == STATUS_OK)));
-    else if (dry_run && status == STATUS_OK)
-        (void)printf("would %s %" PRIu64 " submission%s\n", bulk->verb, bulk->matched_count,
-                     bulk->matched_count == 1 ? "" : "s");
-    else if (status == STATUS_OK || bulk->done_count > 0)
-        (void)printf("%s %" PRIu64 " submission%s\n", bulk->done, bulk->done_count, bulk->done_count == 1 ? "" : "s");
+    if (bulk->call->json) {
+        json_t *document =
+            json_pack("{s:I, s:I, s:b, s:b}", "matched", (json_int_t)bulk->matched_count, "done", (json_int_t)bulk->done_count,
+                      "dry_run", (int)dry_run, "finished", (int)(status == STATUS_OK));
+        if (bulk->bulk_id[0] != '\0')
+            json_object_set_new(document, "bulk_id", report_json_text(bulk->bulk_id));
+        report_json(document);
+    } else if (dry_run && status == STATUS_OK) {
+        print_count("would ", bulk->verb, bulk->matched_count, "");
+    } else if (status == STATUS_OK || bulk->done_count > 0) {
+        print_count("", bulk->done, bulk->done_count, bulk->bulk_id);
+    }
     return status == STATUS_OK ? COMMAND_EXIT_OK : command_fail_status(status, error);
 }

@@ -14,7 +14,7 @@
 #include "service/ctl/command.h"
 #include "xqueue/v1/admin.pb-c.h"
 
-enum { BULK_LIMIT_MAX = 10000 }; /* submissions of one call, by the contract */
+enum { BULK_LIMIT_MAX = 10000, BULK_ID_MAX = 65 }; /* submissions of one call, by the contract */
 
 struct bulk {
     struct command_call *call;
@@ -25,6 +25,7 @@ struct bulk {
     /* what was done so far; zeroed at first */
     uint64_t matched_count;
     uint64_t done_count;
+    char bulk_id[BULK_ID_MAX]; /* of a regrade: for watching it; all calls of a run are one */
 };
 
 extern const struct rpc_client_method bulk_retire_method, bulk_purge_method;

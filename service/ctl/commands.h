@@ -14,7 +14,10 @@
 
 extern const struct command command_count, command_retire_failed, command_retire_old, command_delete_old, command_users_list,
     command_users_add, command_users_set_password, command_users_set_roles, command_users_remove, command_users_import,
-    command_import_config, command_import_db, command_hash_password, command_consumer;
+    command_import_config, command_import_db, command_hash_password, command_consumer, command_queues_list,
+    command_queues_create, command_queues_update, command_queues_pause, command_queues_resume, command_queues_drain,
+    command_queues_delete, command_statistics, command_graders, command_search, command_requeue, command_regrade,
+    command_regrade_status, command_requeue_deliveries, command_retire, command_purge, command_backup, command_completion;
 
 /* Ends with NULL. */
 extern const struct command *const commands[];

@@ -209,6 +209,86 @@ enum status connection_call(struct connection *connection, const struct rpc_clie
     return ask(connection, connection->channel, &question, out_reply, error);
 }
 
+/* ---- streams ---- */
+
+/* What the loop's thread hands over; guarded by the mutex of the interrupt. */
+struct stream_view {
+    struct rpc_message *newest; /* owned; NULL: taken already */
+    bool is_over;
+    enum status status;
+    struct error error;
+};
+
+static void on_stream_message(void *context, struct rpc_message *message)
+{
+    struct stream_view *view = context;
+    pthread_mutex_lock(&interrupt.mutex);
+    rpc_message_free(view->newest);
+    view->newest = message;
+    pthread_cond_broadcast(&interrupt.changed);
+    pthread_mutex_unlock(&interrupt.mutex);
+}
+
+static void on_stream_close(void *context, enum status status, const struct error *error)
+{
+    struct stream_view *view = context;
+    pthread_mutex_lock(&interrupt.mutex);
+    view->is_over = true;
+    view->status = status;
+    view->error = error ? *error : (struct error){0};
+    pthread_cond_broadcast(&interrupt.changed);
+    pthread_mutex_unlock(&interrupt.mutex);
+}
+
+/* The next message, the caller's; NULL: the stream is over. A signal ends it. */
+static struct rpc_message *next_message(struct stream_view *view, struct rpc_client_stream *stream)
+{
+    bool is_canceled = false;
+    pthread_mutex_lock(&interrupt.mutex);
+    while (!view->newest && !view->is_over) {
+        if (interrupt.canceled && !is_canceled) {
+            is_canceled = true;
+            pthread_mutex_unlock(&interrupt.mutex);
+            rpc_client_stream_cancel(stream);
+            pthread_mutex_lock(&interrupt.mutex);
+            continue;
+        }
+        pthread_cond_wait(&interrupt.changed, &interrupt.mutex);
+    }
+    struct rpc_message *message = view->newest;
+    view->newest = NULL;
+    pthread_mutex_unlock(&interrupt.mutex);
+    return message;
+}
+
+enum status connection_watch(struct connection *connection, const struct connection_watch *watch, struct error *error)
+{
+    static const struct rpc_client_stream_events events = {.on_message = on_stream_message, .on_close = on_stream_close};
+    const struct rpc_call_options options = {.bearer = connection->token};
+    struct stream_view view = {0};
+    struct rpc_client_stream *stream = NULL;
+    struct rpc_message *message = NULL;
+    *error = (struct error){0};
+    enum status status = rpc_client_stream_open(connection->channel, watch->method, &options, &events, &view, &stream);
+    if (status != STATUS_OK)
+        return error_set(error, status, NULL, "%s: %s", watch->method->path, status_name(status));
+    status = rpc_client_stream_send(stream, watch->request);
+    if (status == STATUS_OK)
+        rpc_client_stream_half_close(stream);
+    else
+        rpc_client_stream_cancel(stream);
+    while ((message = next_message(&view, stream)) != NULL) {
+        watch->on_message(watch->context, message);
+        rpc_message_free(message);
+    }
+    rpc_client_stream_release(stream);
+    *error = view.error;
+    status = connection_is_canceled(connection) && view.status != STATUS_OK ? STATUS_CANCELED : view.status;
+    if (status != STATUS_OK)
+        explain(connection, status, error);
+    return status;
+}
+
 static enum status login(struct connection *connection, struct error *error)
 {
     Xqueue__V1__LoginRequest request = XQUEUE__V1__LOGIN_REQUEST__INIT;

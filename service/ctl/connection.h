@@ -45,6 +45,18 @@ enum status connection_call(struct connection *connection, const struct rpc_clie
                             const ProtobufCMessage *request, struct rpc_message **out_reply,
                             struct error *error) STATUS_CHECKED;
 
+/* A stream of messages from xqueued. */
+struct connection_watch {
+    const struct rpc_client_method *method;
+    const ProtobufCMessage *request;
+    /* Main thread; borrowed. When they come faster than they are taken, the newest is taken and the others are not. */
+    void (*on_message)(void *context, const struct rpc_message *message);
+    void *context;
+};
+/* Until xqueued ends the stream (STATUS_OK), it fails, or a signal comes (STATUS_CANCELED). */
+enum status connection_watch(struct connection *connection, const struct connection_watch *watch,
+                             struct error *error) STATUS_CHECKED;
+
 /* Waits; false: a signal ended it. */
 bool connection_pause(struct connection *connection, int64_t pause_ms);
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "service/ctl/arguments.h"
 #include "service/ctl/commands.h"
 
 enum { HEAD_BYTES_MAX = 128, HEAD_WIDTH = 28 };
@@ -14,6 +15,15 @@ static void print_row(FILE *stream, const char *head, const char *help)
         (void)fprintf(stream, "  %-*s%s\n", HEAD_WIDTH, head, help);
     else
         (void)fprintf(stream, "  %s\n  %-*s%s\n", head, HEAD_WIDTH, "", help);
+}
+
+/* "-f, --force", "--days-old DAYS" */
+static void option_head(const struct command_option *option, char out[HEAD_BYTES_MAX])
+{
+    char letter[] = "-x, ";
+    letter[1] = option->letter;
+    (void)snprintf(out, HEAD_BYTES_MAX, "%s--%s%s%s", option->letter ? letter : "", option->name, option->value ? " " : "",
+                   option->value ? option->value : "");
 }
 
 void help_print_all(FILE *stream)
@@ -33,27 +43,14 @@ void help_print_all(FILE *stream)
     }
     print_row(stream, "help [COMMAND]", "this, or all about one command");
     (void)fputs("\nOptions of every command:\n", stream);
-    print_row(stream, "-c, --config FILE",
-              "find xqueued and a user with the role admin there; else $XQUEUE_CONFIG, else /etc/xqueue/xqueue.yml");
-    print_row(stream, "--address ADDRESS", "where xqueued is: HOST:PORT or unix:/path; else $XQUEUE_ADDRESS");
-    print_row(stream, "--user NAME", "who logs in; else $XQUEUE_USER");
-    print_row(stream, "--password-file FILE",
-              "the password is its first line; else $XQUEUE_PASSWORD, else $XQUEUE_PASSWORD_FILE");
-    print_row(stream, "--timeout SECONDS", "for one call to xqueued; 60");
-    print_row(stream, "--json", "print data as one JSON document");
-    print_row(stream, "--help, --version", "print this, or the version, and exit");
+    for (size_t at = 0; arguments_common[at].name; at++) {
+        char head[HEAD_BYTES_MAX];
+        option_head(&arguments_common[at], head);
+        print_row(stream, head, arguments_common[at].help);
+    }
     (void)fputs("\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 xqueued cannot be reached, 4 refused (password, role),\n"
                 "130 interrupted.\n",
                 stream);
-}
-
-/* "-f, --force", "--days-old DAYS" */
-static void option_head(const struct command_option *option, char out[HEAD_BYTES_MAX])
-{
-    char letter[] = "-x, ";
-    letter[1] = option->letter;
-    (void)snprintf(out, HEAD_BYTES_MAX, "%s--%s%s%s", option->letter ? letter : "", option->name, option->value ? " " : "",
-                   option->value ? option->value : "");
 }
 
 void help_print_command(FILE *stream, const struct command *command)

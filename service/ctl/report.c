@@ -101,6 +101,15 @@ void report_json(json_t *document)
     json_decref(document);
 }
 
+void report_json_line(json_t *document)
+{
+    assert(document);
+    (void)json_dumpf(document, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    (void)fflush(stdout);
+    json_decref(document);
+}
+
 json_t *report_json_text(const char *text)
 {
     json_t *value = json_string(text);

@@ -27,6 +27,9 @@ void report_table_print(struct report_table *table, FILE *stream);
 /* Prints one document and a line end on standard output, and frees it. */
 void report_json(json_t *document);
 
+/* The same on one line, written out at once: for documents that come one after the other. */
+void report_json_line(json_t *document);
+
 /* Text that came from outside, as a JSON string; what is no UTF-8 becomes null. */
 json_t *report_json_text(const char *text);
 
