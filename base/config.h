@@ -85,10 +85,10 @@ struct config_basic_auth {
 };
 
 struct config_service {
-    char *backup_folder;        /* where Admin.Backup puts copies of the database; "" = nowhere */
     struct config_texts listen;  /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
     bool allow_plaintext;        /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
     char *database;              /* path; default "xqueue.db" beside the configuration file */
+    char *backup_folder;         /* where Admin.Backup puts copies of it; "" = nowhere */
     int64_t drain_ms;            /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
     int64_t session_ms;          /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */
     int64_t ping_period_ms;      /* 100 to 600,000; 10,000 */
