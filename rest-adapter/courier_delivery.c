@@ -151,7 +151,8 @@ static enum status post(struct delivery *delivery, const Xqueue__V1__Delivery *l
                                           .limits = {.connect_timeout_ms = callbacks->connect_timeout_ms,
                                                      .timeout_ms = callbacks->timeout_ms,
                                                      .reply_bytes_max = callbacks->reply_bytes_max},
-                                          .start_within_ms = place_wait_ms(courier, leased)};
+                                          .start_within_ms = place_wait_ms(courier, leased),
+                                          .once = true}; // an LMS that dies of it gets it once a try
     enum status status = write_body(leased, &request, error);
     if (status != STATUS_OK)
         return status;

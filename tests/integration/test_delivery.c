@@ -86,6 +86,23 @@ static void an_lms_that_answers_errors_is_tried_until_it_takes_the_result(void *
     }
 }
 
+/* On a connection that was kept, what sends requests again by itself when nothing came back would do so here. */
+static void a_callback_goes_out_once_for_each_try(void **state)
+{
+    struct conversation *talk = *state;
+    const struct fake_lms_script dies = {.kind = FAKE_LMS_CLOSE};
+
+    const uint64_t first = graded(talk, "/lives", "r");
+    assert_true(core_await_delivery(talk->admin, first, DELIVERY(DELIVERED)));
+    fake_lms_script_path(talk->lms, "/dies", &dies);
+    const uint64_t id = graded(talk, "/dies", "r");
+    lms_hears(talk, "/dies", 1);
+    fake_lms_script_path(talk->lms, "/dies", NULL);
+    assert_true(core_await_delivery(talk->admin, id, DELIVERY(DELIVERED)));
+
+    assert_int_equal(fake_lms_count_path(talk->lms, "/dies"), admin_sees(talk, id).delivery_attempts);
+}
+
 static void a_redirect_is_not_followed_and_is_no_success(void **state)
 {
     struct conversation *talk = *state;
@@ -247,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_lms_that_was_down_gets_the_result_later_without_regrading),
         cmocka_unit_test(an_lms_that_answers_errors_is_tried_until_it_takes_the_result),
+        cmocka_unit_test(a_callback_goes_out_once_for_each_try),
         cmocka_unit_test(a_redirect_is_not_followed_and_is_no_success),
         cmocka_unit_test(a_hanging_callback_is_given_up_and_tried_again),
         cmocka_unit_test(fifty_callbacks_run_at_once_while_one_hangs),
