@@ -258,10 +258,10 @@ int rpc_server_port(const struct rpc_server *server, size_t index)
 
 /* ---- counting calls ---- */
 
-bool rpc_server_count_in(struct rpc_server *server)
+bool rpc_server_count_in(struct rpc_server *server, bool while_draining)
 {
     pthread_mutex_lock(&server->lock);
-    const bool accepted = !server->refusing;
+    const bool accepted = !server->refusing || while_draining;
     server->calls_all++;
     if (accepted) {
         server->calls_accepted++;

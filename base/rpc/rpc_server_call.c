@@ -101,9 +101,8 @@ static void on_received(struct rpc_event *event, bool ok)
     rpc_server_call_end_if_over(call);
 }
 
-void rpc_server_call_receive(struct rpc_server_call *call)
+void rpc_server_call_ask(struct rpc_server_call *call)
 {
-    pthread_mutex_lock(&call->lock);
     assert(call->method->kind == RPC_BIDI_STREAM || call->method->kind == RPC_CLIENT_STREAM);
     if (!call->receiving && !call->received_all && !rpc_server_call_is_ended(call)) {
         grpc_op op;
@@ -114,6 +113,23 @@ void rpc_server_call_receive(struct rpc_server_call *call)
         call->pending++;
         const bool started = rpc_start_batch(call->core, &op, 1, &call->on_received);
         assert(started);
+    }
+}
+
+void rpc_server_call_receive(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    rpc_server_call_ask(call);
+    pthread_mutex_unlock(&call->lock);
+}
+
+void rpc_server_call_receive_when_sent(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    if (call->sending) {
+        call->receive_when_sent = true;
+    } else {
+        rpc_server_call_ask(call);
     }
     pthread_mutex_unlock(&call->lock);
 }
@@ -169,7 +185,7 @@ static enum status authorise(struct rpc_server_call *call, const grpc_metadata_a
 
 static enum status admit(struct rpc_server_call *call, const struct rpc_arrival *arrival, struct error *error)
 {
-    call->accepted = rpc_server_count_in(call->server);
+    call->accepted = rpc_server_count_in(call->server, call->method != NULL && call->method->while_draining);
     if (!call->accepted) {
         return error_set(error, STATUS_UNAVAILABLE, "DRAINING", "the server is stopping");
     }

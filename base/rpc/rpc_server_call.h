@@ -54,7 +54,8 @@ struct rpc_method {
     /* The call is over; may be NULL. Comes for the calls that got to on_open (NULL or not) or on_message, not for refused ones.
      */
     void (*on_close)(struct rpc_server_call *call);
-    int role; /* for the authorise hook; this module does not look at it */
+    int role;            /* for the authorise hook; this module does not look at it */
+    bool while_draining; /* admitted also when the server refuses new calls: it must end soon by itself */
 };
 
 struct rpc_server_options {
@@ -149,6 +150,8 @@ enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMe
 /* Bidi and client streams: asks for the next message. One request at a time; a second while one is pending does nothing. The
  * first is asked for by this module after on_open. */
 void rpc_server_call_receive(struct rpc_server_call *call);
+/* The same, once everything that is queued has left: who does not read is not read from. */
+void rpc_server_call_receive_when_sent(struct rpc_server_call *call);
 
 /* Is the call ended, by the client, by the network, or by a reply or finish of ours? */
 bool rpc_server_call_is_over(const struct rpc_server_call *call);

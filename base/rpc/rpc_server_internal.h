@@ -36,8 +36,9 @@ struct rpc_arrival {
 /* Runs a call that has just come, up to its first batches. Loop thread. */
 void rpc_server_call_begin(struct rpc_server *server, struct rpc_arrival *arrival);
 
-/* Counts a call in. False: the server refuses new calls; it is counted all the same, until rpc_server_count_out. */
-bool rpc_server_count_in(struct rpc_server *server);
+/* Counts a call in. False: the server refuses new calls, but for those that come while_draining; it is counted all the same,
+ * until rpc_server_count_out. */
+bool rpc_server_count_in(struct rpc_server *server, bool while_draining);
 /* The last thing that a call does with its server. accepted: what rpc_server_count_in answered. */
 void rpc_server_count_out(struct rpc_server *server, bool accepted);
 
@@ -80,6 +81,7 @@ struct rpc_server_call {
     bool metadata_started; /* initial metadata */
     bool sending;
     bool receiving;
+    bool receive_when_sent;
     bool received_all;
     bool finishing; /* finish_* count; nothing more is taken for sending */
     bool status_started;
@@ -91,6 +93,8 @@ struct rpc_server_call {
 
 /* Starts the next batch of sends, if it is time for one. Lock held. */
 void rpc_server_call_pump(struct rpc_server_call *call);
+/* Asks for the next message, if that is possible now. Lock held. */
+void rpc_server_call_ask(struct rpc_server_call *call);
 void rpc_server_call_on_sent(struct rpc_event *event, bool ok);
 void rpc_server_call_on_stalled(struct rpc_timer *timer);
 /* Will nothing more be taken for sending, or handed to the handler? Lock held. */

@@ -150,6 +150,10 @@ void rpc_server_call_on_sent(struct rpc_event *event, bool ok)
         rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
     }
     rpc_server_call_pump(call);
+    if (call->receive_when_sent && !call->sending) {
+        call->receive_when_sent = false;
+        rpc_server_call_ask(call);
+    }
     pthread_mutex_unlock(&call->lock);
     rpc_server_call_end_if_over(call);
 }

@@ -35,6 +35,7 @@ enum {
     WORLD_WAIT_MS = 20000, /* longer than anything takes, also under sanitizers */
     WORLD_TEXT_MAX = 160,
     WORLD_HELD_MAX = 64,
+    WORLD_LONG_TEXT = 256 * 1024,
 };
 
 /* What the handlers saw. */
@@ -199,6 +200,21 @@ static inline void echo_half_close(struct rpc_server_call *call)
     }
 }
 
+/* Answers with a long text, and reads on when that has left. */
+static inline void echo_steady(struct rpc_server_call *call, struct rpc_message *message)
+{
+    char *text = memory_allocate(WORLD_LONG_TEXT + 1);
+    memset(text, 'x', WORLD_LONG_TEXT);
+    const enum status status = world_send(call, text);
+    if (status == STATUS_OK) {
+        rpc_server_call_receive_when_sent(call);
+    } else {
+        rpc_server_call_finish(call, status, NULL);
+    }
+    memory_free(text);
+    rpc_message_free(message);
+}
+
 /* Client stream: counts. */
 static inline void echo_collect(struct rpc_server_call *call, struct rpc_message *message)
 {
@@ -271,6 +287,13 @@ static const struct rpc_method echo_methods[] = {
      .request = ECHO_DESCRIPTOR,
      .on_message = echo_pour,
      .on_close = echo_close},
+    {.path = "/test.Echo/Steady",
+     .kind = RPC_BIDI_STREAM,
+     .request = ECHO_DESCRIPTOR,
+     .on_message = echo_steady,
+     .on_half_close = echo_half_close,
+     .on_close = echo_close},
+    {.path = "/test.Echo/Probe", .request = ECHO_DESCRIPTOR, .on_message = echo_unary, .while_draining = true},
     {.path = "/test.Echo/Nothing"},
     {.path = "/test.Echo/NothingStream", .kind = RPC_BIDI_STREAM},
     {.path = NULL},
@@ -280,6 +303,8 @@ static const struct rpc_client_method echo_unary_method = {"/test.Echo/Unary", E
 static const struct rpc_client_method echo_bidi_method = {"/test.Echo/Bidi", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_collect_method = {"/test.Echo/Collect", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_pour_method = {"/test.Echo/Pour", ECHO_DESCRIPTOR};
+static const struct rpc_client_method echo_steady_method = {"/test.Echo/Steady", ECHO_DESCRIPTOR};
+static const struct rpc_client_method echo_probe_method = {"/test.Echo/Probe", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_nothing_method = {"/test.Echo/Nothing", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_nothing_stream_method = {"/test.Echo/NothingStream", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_unknown_method = {"/test.Echo/Unknown", ECHO_DESCRIPTOR};

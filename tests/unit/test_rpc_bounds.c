@@ -8,6 +8,7 @@ enum {
     BIG_TEXT = 10 * 1024,
     AMPLIFIER_BYTES = 1024 * 1024,
     MESSAGE_MAX = 1000,
+    STEADY_REQUESTS = 100,
     QUEUE_MAX = 200 * 1024,
     KERNEL_AND_WINDOW_MAX = 32 * 1024 * 1024, /* what the sockets and the flow control may swallow */
 };
@@ -248,9 +249,30 @@ static void only_one_whole_bearer_token_counts(void **state)
     assert_int_equal(world_get(world, &world->closed), 3);
 }
 
+/* There is room for one answer, and many requests are on their way at once. */
+static void who_is_answered_one_by_one_never_has_two_answers_waiting(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world_serve(world, (struct rpc_server_options){.send_queue_bytes_max = WORLD_LONG_TEXT + WORLD_LONG_TEXT / 2});
+    world_connect(world);
+
+    watched_open(&watched, world, &echo_steady_method);
+    for (int i = 0; i < STEADY_REQUESTS; i++) {
+        assert_int_equal(watched_send(&watched, "x"), STATUS_OK);
+    }
+    world_wait(world, &watched.received, STEADY_REQUESTS);
+    rpc_client_stream_half_close(watched.stream);
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_OK);
+    assert_int_equal(watched.received, STEADY_REQUESTS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_is_answered_one_by_one_never_has_two_answers_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(malformed_bytes_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_malformed_message_ends_its_stream_only, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_that_would_fill_the_memory_are_refused, setup, teardown),

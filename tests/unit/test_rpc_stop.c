@@ -177,6 +177,7 @@ static void new_calls_are_refused_while_old_ones_run(void **state)
     start_stop(stopping, HOUR_MS);
     assert_int_equal(world_call(world, &echo_unary_method, "x", NULL, &error), STATUS_UNAVAILABLE);
     assert_string_equal(error.reason, "DRAINING");
+    assert_int_equal(world_call(world, &echo_probe_method, "x", NULL, &error), STATUS_OK); /* who asks how it stands is told */
     assert_int_equal(world_get(world, &stopping->stopped), 0);
 
     struct rpc_server_call *call = world_held(world, 0);
