@@ -98,6 +98,7 @@ struct config_service {
     int64_t grader_quiet_ms_max; /* 1,000 to 86,400,000; 300,000 */
     int64_t request_ids_ms;      /* 60,000 to 31,536,000,000; 86,400,000: how long a request id is remembered at least */
     int64_t commands_max;        /* 100 to 1,000,000; 10,000: waiting for the engine; more get UNAVAILABLE */
+    bool reflection;             /* true: gRPC server reflection, without credentials */
 };
 
 struct config_delivery {

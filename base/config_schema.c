@@ -110,6 +110,10 @@ static const struct config_key service_keys[] = {
     NUMBER(request_ids_ms, MINUTE, YEAR, DAY,
            "How long a request id is remembered at least, so that a repeated submit is one."),
     NUMBER(commands_max, 100, 1000000, 10000, "Calls that wait for the engine; more are told to come back later."),
+    TRUTH(reflection, 1,
+          "Lets public gRPC tools ask this server for its contract, by the standard server reflection; as the contract is "
+          "public, "
+          "without credentials."),
 };
 const struct config_section config_section_service =
     SECTION("service", service_keys, "The core: the program xqueued, which keeps the submissions.");

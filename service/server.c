@@ -8,6 +8,7 @@
 #include "service/methods/health.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
+#include "service/methods/reflection.h"
 #include "service/store/store.h"
 
 struct server {
@@ -69,7 +70,10 @@ static enum status server_listen(struct server *server, struct error *error)
 {
     const struct config_service *config = &server->options.config->service;
     server->service.health = health_create();
+    server->service.reflection = config->reflection ? reflection_create() : NULL;
     server->methods = methods_join();
+    server->service.methods = server->methods;
+    health_set_serving(server->service.health, true); /* as soon as somebody can ask */
     struct rpc_server_options options = {
         .listeners = (const char *const *)config->listen.items,
         .listener_count = config->listen.count,
@@ -77,11 +81,7 @@ static enum status server_listen(struct server *server, struct error *error)
         .authorise = method_authorise,
         .context = &server->service,
     };
-    enum status status = rpc_server_create(server->loop, server->methods, &options, &server->rpc, error);
-    if (status == STATUS_OK) {
-        health_set_serving(server->service.health, true);
-    }
-    return status;
+    return rpc_server_create(server->loop, server->methods, &options, &server->rpc, error);
 }
 
 enum status server_create(const struct server_options *options, struct server **out_server, struct error *error)
@@ -145,6 +145,7 @@ void server_stop(struct server *server)
         health_set_serving(server->service.health, false);
         rpc_server_refuse(server->rpc);
         backup_maker_stop(server->service.backups);
+        reflection_stop(server->service.reflection);
         server_tell_graders(server);
         rpc_server_stop(server->rpc, server->options.config->service.drain_ms);
     }
@@ -170,6 +171,7 @@ void server_destroy(struct server *server)
     rpc_server_destroy(server->rpc);
     rpc_loop_destroy(server->loop);
     memory_free(server->methods);
+    reflection_destroy(server->service.reflection);
     health_destroy(server->service.health);
     login_guard_destroy(server->service.guard);
     access_destroy(server->service.access);

@@ -42,17 +42,9 @@ void health_destroy(struct health *health)
     memory_free(health);
 }
 
-static bool health_knows(const char *name)
+static bool health_knows(const struct rpc_server_call *call, const char *name)
 {
-    static const char *const names[] = {
-        "", "xqueue.v1.Submissions", "xqueue.v1.Graders", "xqueue.v1.Deliveries", "xqueue.v1.Sessions", "xqueue.v1.Server",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return name[0] == '\0' || methods_serve(method_service(call)->methods, name);
 }
 
 static Grpc__Health__V1__HealthCheckResponse health_response(const struct health *health, bool known)
@@ -66,12 +58,15 @@ static Grpc__Health__V1__HealthCheckResponse health_response(const struct health
     return response;
 }
 
-/* mutex held. A watcher that does not read is not waited for: its stream ends. */
+/* mutex held. A watcher that does not read is not waited for: its stream ends; so does everybody's when the service drains. */
 static void health_tell(const struct health *health, const struct health_watcher *watcher)
 {
     Grpc__Health__V1__HealthCheckResponse response = health_response(health, watcher->known);
     if (rpc_server_call_send(watcher->call, &response.base) == STATUS_FULL) {
         rpc_server_call_finish(watcher->call, STATUS_FULL, NULL);
+    }
+    if (!health->serving) {
+        rpc_server_call_finish(watcher->call, STATUS_UNAVAILABLE, NULL);
     }
 }
 
@@ -82,9 +77,6 @@ void health_set_serving(struct health *health, bool serving)
     for (struct list_node *node = list_first(&health->watchers); node; node = list_next(&health->watchers, node)) {
         const struct health_watcher *watcher = LIST_OWNER(node, struct health_watcher, node);
         health_tell(health, watcher);
-        if (!serving) {
-            rpc_server_call_finish(watcher->call, STATUS_UNAVAILABLE, NULL);
-        }
     }
     pthread_mutex_unlock(&health->mutex);
 }
@@ -96,7 +88,7 @@ static void on_check(struct rpc_server_call *call, struct rpc_message *message)
     struct health *health = method_service(call)->health;
     const Grpc__Health__V1__HealthCheckRequest *request =
         (const Grpc__Health__V1__HealthCheckRequest *)rpc_message_body(message);
-    if (health_knows(request->service)) {
+    if (health_knows(call, request->service)) {
         pthread_mutex_lock(&health->mutex);
         Grpc__Health__V1__HealthCheckResponse response = health_response(health, true);
         pthread_mutex_unlock(&health->mutex);
@@ -118,7 +110,7 @@ static void on_watch(struct rpc_server_call *call, struct rpc_message *message)
         (const Grpc__Health__V1__HealthCheckRequest *)rpc_message_body(message);
     struct health_watcher *watcher = MEMORY_NEW(struct health_watcher);
     watcher->call = call;
-    watcher->known = health_knows(request->service);
+    watcher->known = health_knows(call, request->service);
     rpc_message_free(message);
     pthread_mutex_lock(&health->mutex);
     bool full = health->watchers.count >= HEALTH_WATCHERS_MAX;
@@ -156,12 +148,14 @@ const struct rpc_method health_methods[] = {
      .kind = RPC_UNARY,
      .request = &grpc__health__v1__health_check_request__descriptor,
      .on_message = on_check,
+     .while_draining = true,
      .role = METHOD_OPEN},
     {.path = "/grpc.health.v1.Health/Watch",
      .kind = RPC_SERVER_STREAM,
      .request = &grpc__health__v1__health_check_request__descriptor,
      .on_message = on_watch,
      .on_close = on_watch_close,
+     .while_draining = true,
      .role = METHOD_OPEN},
     {0},
 };

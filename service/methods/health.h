@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The standard health protocol, grpc.health.v1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md): SERVING while
- * the service takes calls, NOT_SERVING from the moment it drains. Known names: "" and each service of the contract.
+ * the service takes calls, NOT_SERVING from the moment it drains, when nothing else is answered any more. Known names: "" and
+ * each service that is served.
  *
  * Threading: any thread (locks itself).
  */

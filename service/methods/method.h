@@ -16,6 +16,7 @@
 
 struct backup_maker;
 struct health;
+struct reflection;
 
 /* The program's parts as methods see them: the context of the RPC server. Immutable after start. */
 struct service {
@@ -28,6 +29,8 @@ struct service {
     struct backup_maker *backups;
     uint8_t login_key[SECRET_DIGEST_BYTES]; /* random; for digests of guesses */
     struct health *health;
+    struct reflection *reflection;    /* NULL: turned off */
+    const struct rpc_method *methods; /* all that are served */
     size_t message_bytes_max;
 };
 

@@ -36,6 +36,7 @@ static const struct rpc_method *const services[] = {
     sessions_methods,
     server_methods,
     health_methods,
+    reflection_methods,
 };
 
 static size_t methods_count(const struct rpc_method *methods)
@@ -61,4 +62,16 @@ struct rpc_method *methods_join(void)
         place += length;
     }
     return all;
+}
+
+bool methods_serve(const struct rpc_method *methods, const char *service)
+{
+    size_t length = strlen(service);
+    for (; methods->path; methods++) {
+        const char *name = methods->path + 1;
+        if (methods->on_message && strncmp(name, service, length) == 0 && name[length] == '/') {
+            return true;
+        }
+    }
+    return false;
 }

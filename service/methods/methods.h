@@ -8,6 +8,8 @@
 #ifndef SERVICE_METHODS_METHODS_H
 #define SERVICE_METHODS_METHODS_H
 
+#include <stdbool.h>
+
 #include "base/rpc/rpc_server_call.h"
 
 /* Each ends with a row without path. */
@@ -26,8 +28,12 @@ extern const struct rpc_method admin_submissions_methods[];
 extern const struct rpc_method sessions_methods[];
 extern const struct rpc_method server_methods[];
 extern const struct rpc_method health_methods[];
+extern const struct rpc_method reflection_methods[];
 
 /* All of them in one table for rpc_server_create; free with memory_free after the server. */
 struct rpc_method *methods_join(void);
+
+/* Has the service of this full name ("xqueue.v1.Graders") at least one method that is built? */
+bool methods_serve(const struct rpc_method *methods, const char *service);
 
 #endif

@@ -10,7 +10,8 @@ enum { SERVER_CONTRACT = 0, SERVER_KEEPALIVE_MIN_MS = 10000 };
 
 static void on_get_server_info(struct rpc_server_call *call, struct rpc_message *message)
 {
-    static const char *const features[] = {"submit", "work", "lease", "report", "deliveries", "sessions", "health"};
+    static const char *const features[] = {"submit",     "work",     "lease",  "report",
+                                           "deliveries", "sessions", "health", "reflection"};
     Xqueue__V1__GetServerInfoResponse reply = XQUEUE__V1__GET_SERVER_INFO_RESPONSE__INIT;
     char *names[sizeof features / sizeof features[0]];
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
@@ -20,6 +21,9 @@ static void on_get_server_info(struct rpc_server_call *call, struct rpc_message 
     reply.contract = SERVER_CONTRACT;
     reply.features = names;
     reply.n_features = sizeof features / sizeof features[0];
+    if (!method_service(call)->reflection) {
+        reply.n_features--; /* the last */
+    }
     reply.header_bytes_max = SUBMITTING_HEADER_BYTES_MAX;
     reply.body_bytes_max = SUBMITTING_BODY_BYTES_MAX;
     reply.result_bytes_max = GRADING_RESULT_BYTES_MAX;

@@ -76,6 +76,8 @@ static const struct {
     {"/xqueue.v1.Server/GetServerInfo", ""},
     {"/grpc.health.v1.Health/Check", ""},
     {"/grpc.health.v1.Health/Watch", ""},
+    {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ""},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ""},
 };
 
 enum { EXPECTED = sizeof expected / sizeof expected[0], CALLERS = 6 };

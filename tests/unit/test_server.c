@@ -64,6 +64,43 @@ static void health_is_told_for_each_service_by_name(void **state)
     stream_closes(unknown);
 }
 
+/* Every service of the contract that has a method, and the standard ones. Files has nothing to serve yet. */
+static void health_knows_every_service_that_is_served(void **state)
+{
+    struct server_fixture *server = *state;
+    static const char *const names[] = {
+        "",
+        "xqueue.v1.Submissions",
+        "xqueue.v1.Graders",
+        "xqueue.v1.Deliveries",
+        "xqueue.v1.Sessions",
+        "xqueue.v1.Server",
+        "xqueue.v1.Admin",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    };
+    static const char *const unknown[] = {"xqueue.v1", "xqueue.v1.Grader", "xqueue.v1.Graders/", "Graders",
+                                          "xqueue.v1.Graders/Work"};
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct rpc_message *reply = NULL;
+        request.service = (char *)(uintptr_t)names[i];
+        assert_int_equal(server_calls(server, NULL, &check, &request.base, &reply), STATUS_OK);
+        assert_int_equal(((const Grpc__Health__V1__HealthCheckResponse *)rpc_message_body(reply))->status, HEALTH(SERVING));
+        rpc_message_free(reply);
+        struct grader_stream *watcher = watches(server, names[i]);
+        assert_int_equal(sees(watcher), HEALTH(SERVING));
+        stream_closes(watcher);
+    }
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        request.service = (char *)(uintptr_t)unknown[i];
+        assert_int_equal(server_calls(server, NULL, &check, &request.base, NULL), STATUS_NOT_FOUND);
+        assert_string_equal(server->error.reason, "SERVICE_UNKNOWN");
+    }
+}
+
 static void who_watches_the_health_hears_of_the_drain_before_the_end(void **state)
 {
     struct server_fixture *server = *state;
@@ -259,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, server_fixture_setup, server_fixture_teardown)
         TEST(health_is_told_for_each_service_by_name),
+        TEST(health_knows_every_service_that_is_served),
         TEST(who_watches_the_health_hears_of_the_drain_before_the_end),
         TEST(a_stop_sends_graders_away_and_answers_polls),
         TEST(leases_are_kept_over_a_restart),
