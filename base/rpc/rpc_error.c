@@ -19,28 +19,29 @@ static bool is_visible_ascii(const char *string)
     return true;
 }
 
-static void add(struct rpc_trailers *trailers, const char *key, const char *value)
+static void add(struct rpc_trailers *trailers, const char *key, grpc_slice value)
 {
     grpc_metadata *entry = &trailers->entries[trailers->count++];
     entry->key = grpc_slice_from_static_string(key);
-    entry->value = grpc_slice_from_copied_string(value);
+    entry->value = value;
 }
 
-void rpc_trailers_init(struct rpc_trailers *trailers, const struct error *error)
+void rpc_trailers_init(struct rpc_trailers *trailers, enum status status, const struct error *error, const char *method)
 {
     memset(trailers, 0, sizeof(*trailers));
-    if (error == NULL) {
+    if (status == STATUS_OK) {
         trailers->details = grpc_empty_slice();
         return;
     }
     trailers->details = grpc_slice_from_copied_string(error->text);
     if (error->reason[0] != '\0' && is_visible_ascii(error->reason)) {
-        add(trailers, RPC_TRAILER_REASON, error->reason);
+        add(trailers, RPC_TRAILER_REASON, grpc_slice_from_copied_string(error->reason));
     }
     if (error->retry_after_ms > 0) {
         (void)snprintf(trailers->retry_after, sizeof(trailers->retry_after), "%" PRId64, error->retry_after_ms);
-        add(trailers, RPC_TRAILER_RETRY_AFTER, trailers->retry_after);
+        add(trailers, RPC_TRAILER_RETRY_AFTER, grpc_slice_from_copied_string(trailers->retry_after));
     }
+    add(trailers, RPC_TRAILER_DETAILS, rpc_details_pack(status, error, method));
 }
 
 void rpc_trailers_finish(struct rpc_trailers *trailers)

@@ -109,7 +109,7 @@ void rpc_outbox_sent(struct rpc_outbox *outbox);
 
 /* ---- errors as trailers ---- */
 
-enum { RPC_TRAILERS_MAX = 2, RPC_TRAILER_NUMBER_MAX = 24 };
+enum { RPC_TRAILERS_MAX = 3, RPC_TRAILER_NUMBER_MAX = 24 };
 
 struct rpc_trailers {
     grpc_metadata entries[RPC_TRAILERS_MAX];
@@ -118,9 +118,12 @@ struct rpc_trailers {
     char retry_after[RPC_TRAILER_NUMBER_MAX];
 };
 
-/* error may be NULL. A reason that may not travel in metadata (anything but visible ASCII) is left out. */
-void rpc_trailers_init(struct rpc_trailers *trailers, const struct error *error);
+/* STATUS_OK has none. A reason that may not travel in metadata (anything but visible ASCII) is left out. method: the call's
+ * path, or NULL when nobody knows it. */
+void rpc_trailers_init(struct rpc_trailers *trailers, enum status status, const struct error *error, const char *method);
 void rpc_trailers_finish(struct rpc_trailers *trailers);
+/* The serialized google.rpc.Status of an error; at most RPC_DETAILS_BYTES_MAX. Unref it. */
+grpc_slice rpc_details_pack(enum status status, const struct error *error, const char *method);
 /* The other way round, from what came. */
 void rpc_trailers_read(const grpc_metadata_array *metadata, grpc_slice details, struct error *out_error);
 

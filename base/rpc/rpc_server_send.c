@@ -10,7 +10,7 @@ enum { SEND_OPS_MAX = 3 };
 
 static void add_status(struct rpc_server_call *call, grpc_op *op, struct rpc_trailers *trailers)
 {
-    rpc_trailers_init(trailers, call->finish_status == STATUS_OK ? NULL : &call->finish_error);
+    rpc_trailers_init(trailers, call->finish_status, &call->finish_error, call->method != NULL ? call->method->path : NULL);
     op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     op->data.send_status_from_server.status = (grpc_status_code)rpc_status_to_code(call->finish_status);
     op->data.send_status_from_server.status_details = &trailers->details;

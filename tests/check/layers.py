@@ -14,7 +14,7 @@ import sys
 # Folders of the tree, and which of them each may include.
 MAY_INCLUDE = {
     "proto": {"proto"},
-    "base": {"base"},
+    "base": {"base", "proto"},  # the standard messages that every call carries: base/rpc, as pb_edges.txt has it
     "service": {"base", "proto", "service"},
     "grader-sdk": {"base", "proto", "grader-sdk"},
     "rest-adapter": {"base", "proto", "grader-sdk", "rest-adapter"},

@@ -63,9 +63,29 @@ class Work:
 
 
 def expect_code(expected, function, *arguments, **fields):
+    """The error with which function must fail."""
     try:
         function(*arguments, **fields)
     except grpc.RpcError as error:
         assert error.code() == expected, error
         return error
     raise AssertionError(f"{expected} was expected")
+
+
+def check_details(contract, error, method, reason):
+    """What every public library knows how to read says the same as the trailers that are ours."""
+    trailers = dict(error.trailing_metadata())
+    status = contract.message("google.rpc.Status").FromString(trailers["grpc-status-details-bin"])
+    assert (status.code, status.message) == (error.code().value[0], error.details()), status
+    details = {}
+    for detail in status.details:
+        message = contract.message(detail.type_url.removeprefix("type.googleapis.com/"))
+        details[message.DESCRIPTOR.name] = message.FromString(detail.value)
+    info = details.pop("ErrorInfo")
+    assert (info.reason, info.domain, dict(info.metadata)) == (reason, "xqueue.v1", {"method": method}), info
+    assert info.reason == trailers["xqueue-reason"]
+    retry_ms = int(trailers.get("xqueue-retry-after-ms", 0))
+    if retry_ms > 0:
+        assert details.pop("RetryInfo").retry_delay.ToMilliseconds() == retry_ms, status
+    assert not details, status
+    return retry_ms

@@ -6,6 +6,7 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 PATIENCE_S = 30
+ERRORS = ("google.rpc.Status", "google.rpc.ErrorInfo")  # what tools ask for when an error has details
 REFLECTION = "grpc.reflection.v1.ServerReflection"
 REFLECTION_OLD = "grpc.reflection.v1alpha.ServerReflection"
 
@@ -78,8 +79,8 @@ class Reflection:
         return [service.name for service in self.ask({"list_services": ""})[0].list_services_response.service]
 
     def contract(self):
-        """Everything that the listed services are made of, and nothing that came from elsewhere."""
-        answers = self.ask(*({"file_containing_symbol": name} for name in self.services()))
+        """Everything that the listed services and their errors are made of, and nothing that came from elsewhere."""
+        answers = self.ask(*({"file_containing_symbol": name} for name in [*self.services(), *ERRORS]))
         files = {}
         for answer in answers:
             for serialized in answer.file_descriptor_response.file_descriptor_proto:

@@ -14,6 +14,7 @@ const loader = require('@grpc/proto-loader');
 
 const PATIENCE_MS = 30000;
 const SUBMISSIONS = 3;
+const ERRORS = ['google.rpc.Status', 'google.rpc.ErrorInfo']; // what tools ask for when an error has details
 const OPTIONS = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
 
 const deadline = () => new Date(Date.now() + PATIENCE_MS);
@@ -80,11 +81,11 @@ function varint(number) {
   return Buffer.from([...bytes, number]);
 }
 
-// All files that the listed services need, as a FileDescriptorSet: field 1, once for each.
+// All files that the listed services and their errors need, as a FileDescriptorSet: field 1, once for each.
 async function reflectedSet(client) {
   const [listed] = await ask(client, [{ list_services: '' }]);
   const names = listed.list_services_response.service.map((service) => service.name);
-  const answers = await ask(client, names.map((name) => ({ file_containing_symbol: name })));
+  const answers = await ask(client, [...names, ...ERRORS].map((name) => ({ file_containing_symbol: name })));
   const files = new Set();
   for (const answer of answers) {
     for (const file of answer.file_descriptor_response.file_descriptor_proto) files.add(file.toString('latin1'));
@@ -96,7 +97,8 @@ async function reflectedSet(client) {
 async function contractOf(source, port, protoDir, standardDir) {
   if (source === 'files') {
     const names = ['graders', 'sessions', 'submissions'].map((name) => path.join('xqueue/v1', `${name}.proto`));
-    return grpc.loadPackageDefinition(loader.loadSync(names, { ...OPTIONS, includeDirs: [protoDir] })).xqueue.v1;
+    const errors = ['google/rpc/status.proto', 'google/rpc/error_details.proto'];
+    return grpc.loadPackageDefinition(loader.loadSync([...names, ...errors], { ...OPTIONS, includeDirs: [protoDir] }));
   }
   const { reflection } = standardProtocols(standardDir).grpc;
   const sets = [];
@@ -108,7 +110,7 @@ async function contractOf(source, port, protoDir, standardDir) {
     client.close();
   }
   assert.deepEqual(sets[0], sets[1]);
-  return grpc.loadPackageDefinition(loader.loadFileDescriptorSetFromBuffer(sets[0], OPTIONS)).xqueue.v1;
+  return grpc.loadPackageDefinition(loader.loadFileDescriptorSetFromBuffer(sets[0], OPTIONS));
 }
 
 // ---- calls ----
@@ -182,7 +184,42 @@ async function holdLeases(work, ids) {
   return leases;
 }
 
-async function gradeAcrossACut(contract, port) {
+// What every public library knows how to read says the same as the trailers that are ours.
+function checkDetails(rpc, error, method, reason) {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  const status = rpc.Status.deserialize(bytes);
+  assert.deepEqual([status.code, status.message], [error.code, error.details]);
+  const details = {};
+  for (const detail of status.details) {
+    const name = detail.type_url.replace('type.googleapis.com/google.rpc.', '');
+    details[name] = rpc[name].deserialize(detail.value);
+  }
+  const { metadata, ...info } = details.ErrorInfo;
+  assert.deepEqual(info, { reason, domain: 'xqueue.v1' });
+  // protobufjs leaves a map that it knows from a descriptor as the list of entries that it is on the wire.
+  assert.deepEqual(Array.isArray(metadata) ? metadata : [{ key: 'method', value: metadata.method }], [{ key: 'method', value: method }]);
+  assert.deepEqual(error.metadata.get('xqueue-reason'), [reason]);
+  const [retryMs] = error.metadata.get('xqueue-retry-after-ms');
+  const delay = details.RetryInfo ? details.RetryInfo.retry_delay : undefined;
+  assert.equal(delay ? String(Number(delay.seconds) * 1000 + delay.nanos / 1000000) : undefined, retryMs);
+  return retryMs;
+}
+
+async function checkErrors(rpc, submissions, lms) {
+  await assert.rejects(call(submissions, 'Get', { submission_id: '1099511627776' }, lms), (error) => {
+    assert.equal(error.code, grpc.status.NOT_FOUND);
+    return checkDetails(rpc, error, 'xqueue.v1.Submissions/Get', 'SUBMISSION_NOT_FOUND') === undefined;
+  });
+  const fill = async () => {
+    for (;;) await call(submissions, 'Submit', { queue: 'small', body: Buffer.from('x') }, lms);
+  };
+  await assert.rejects(fill(), (error) => {
+    assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
+    return Number(checkDetails(rpc, error, 'xqueue.v1.Submissions/Submit', 'QUEUE_FULL')) > 0;
+  });
+}
+
+async function gradeAcrossACut(contract, rpc, port) {
   const link = new UnreliableLink(port);
   const direct = `127.0.0.1:${port}`;
   const submissions = new contract.Submissions(direct, credentials);
@@ -217,11 +254,7 @@ async function gradeAcrossACut(contract, port) {
     const view = await call(submissions, 'Get', { submission_id: id, with_result: true }, lms);
     assert.deepEqual([view.state, view.attempt, view.result.body.toString()], ['SUBMISSION_STATE_GRADED', 1, `result of ${id}`]);
   }
-  await assert.rejects(call(submissions, 'Get', { submission_id: '1099511627776' }, lms), (error) => {
-    assert.equal(error.code, grpc.status.NOT_FOUND);
-    assert.deepEqual(error.metadata.get('xqueue-reason'), ['SUBMISSION_NOT_FOUND']);
-    return true;
-  });
+  await checkErrors(rpc, submissions, lms);
   submissions.close();
   graders.close();
   link.close();
@@ -230,7 +263,7 @@ async function gradeAcrossACut(contract, port) {
 async function main() {
   const [source, port, protoDir, standardDir] = process.argv.slice(2);
   const contract = await contractOf(source, port, protoDir, standardDir);
-  await gradeAcrossACut(contract, Number(port));
+  await gradeAcrossACut(contract.xqueue.v1, contract.google.rpc, Number(port));
   console.error('fine');
 }
 

@@ -10,7 +10,7 @@ import sys
 import grpc
 
 import contract as contracts
-from caller import Caller, Work, expect_code
+from caller import Caller, Work, check_details, expect_code
 from unreliable_link import UnreliableLink
 
 SUBMISSIONS = 3
@@ -68,7 +68,19 @@ def grade_across_a_cut(contract, port):
         for submission_id in ids:
             view = lms.call("Submissions", "Get", submission_id=submission_id, with_result=True)
             assert view.state == graded and view.attempt == 1 and view.result.body == b"result of %d" % submission_id, view
-        expect_code(grpc.StatusCode.NOT_FOUND, lms.call, "Submissions", "Get", submission_id=2**40)
+        check_errors(contract, lms)
+
+
+def fill(lms, queue):
+    while True:
+        lms.call("Submissions", "Submit", queue=queue, body=b"x")
+
+
+def check_errors(contract, lms):
+    error = expect_code(grpc.StatusCode.NOT_FOUND, lms.call, "Submissions", "Get", submission_id=2**40)
+    assert check_details(contract, error, "xqueue.v1.Submissions/Get", "SUBMISSION_NOT_FOUND") == 0
+    error = expect_code(grpc.StatusCode.RESOURCE_EXHAUSTED, fill, lms, "small")
+    assert check_details(contract, error, "xqueue.v1.Submissions/Submit", "QUEUE_FULL") > 0
 
 
 def check_reflection(reflection, contract):
@@ -93,7 +105,8 @@ def check_reflection(reflection, contract):
 def main():
     source, port, proto_dir, standard_dir = sys.argv[1:]
     names = ["admin", "common", "deliveries", "files", "graders", "server", "sessions", "submissions"]
-    files = contracts.from_files([proto_dir, standard_dir], [f"xqueue/v1/{name}.proto" for name in names])
+    errors = ["google/rpc/status.proto", "google/rpc/error_details.proto"]
+    files = contracts.from_files([proto_dir, standard_dir], [*(f"xqueue/v1/{name}.proto" for name in names), *errors])
     if source == "files":
         grade_across_a_cut(files, int(port))
     else:
