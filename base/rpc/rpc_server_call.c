@@ -358,6 +358,11 @@ void *rpc_server_call_data(const struct rpc_server_call *call)
     return call->data;
 }
 
+bool rpc_server_call_was_given_up(const struct rpc_server_call *call)
+{
+    return call->cancelled != 0;
+}
+
 bool rpc_server_call_is_over(const struct rpc_server_call *call)
 {
     /* The lock is no part of what the caller sees as constant. */

@@ -153,6 +153,9 @@ void rpc_server_call_receive(struct rpc_server_call *call);
 /* The same, once everything that is queued has left: who does not read is not read from. */
 void rpc_server_call_receive_when_sent(struct rpc_server_call *call);
 
+/* For on_close: did the client end the call before our status reached it, by a deadline, by canceling, by dying? */
+bool rpc_server_call_was_given_up(const struct rpc_server_call *call);
+
 /* Is the call ended, by the client, by the network, or by a reply or finish of ours? */
 bool rpc_server_call_is_over(const struct rpc_server_call *call);
 

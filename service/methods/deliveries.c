@@ -214,6 +214,7 @@ const struct rpc_method deliveries_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__lease_deliveries_request__descriptor,
      .on_message = on_lease_deliveries,
+     .on_close = method_on_close,
      .role = METHOD_DELIVER | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Deliveries/Acknowledge",
      .kind = RPC_UNARY,

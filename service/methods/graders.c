@@ -286,6 +286,7 @@ const struct rpc_method graders_methods[] = {
      .kind = RPC_UNARY,
      .request = &xqueue__v1__lease_request__descriptor,
      .on_message = on_lease,
+     .on_close = method_on_close,
      .role = METHOD_GRADE | METHOD_PER_QUEUE},
     {.path = "/xqueue.v1.Graders/Extend",
      .kind = RPC_UNARY,

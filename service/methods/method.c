@@ -115,8 +115,17 @@ enum status method_check_submission(struct rpc_server_call *call, struct queues 
     return status == STATUS_OK ? method_check_queue(call, roles, name, error) : status;
 }
 
+/* Does the call's data name the command, for method_on_close? From then on it belongs to the engine's thread. */
+static bool method_may_park(const struct rpc_server_call *call)
+{
+    return rpc_server_call_method(call)->on_close == method_on_close;
+}
+
 static void method_free(struct method_command *method)
 {
+    if (method_may_park(method->call)) {
+        rpc_server_call_set_data(method->call, NULL);
+    }
     if (method->steps->finish) {
         method->steps->finish(method);
     }
@@ -155,7 +164,49 @@ struct method_command *method_create(struct rpc_server_call *call, struct rpc_me
     method->message = message;
     method->call = call;
     rpc_server_call_keep(call);
+    if (method_may_park(call)) {
+        rpc_server_call_set_data(call, method);
+    }
     return method;
+}
+
+/* ---- calls that are given up while they are parked ---- */
+
+struct method_end {
+    struct engine_command command;
+    struct rpc_server_call *call; /* counted */
+};
+
+static enum engine_step method_end_run(struct engine_command *command, struct queues *queues)
+{
+    struct method_end *end = (struct method_end *)command;
+    struct method_command *method = rpc_server_call_data(end->call);
+    if (method) {
+        queues_unpark(queues, &method->command);
+    }
+    return ENGINE_DONE;
+}
+
+static void method_end_done(struct engine_command *command, enum status committed, const struct error *error)
+{
+    struct method_end *end = (struct method_end *)command;
+    (void)committed; /* nothing of it is in the store */
+    (void)error;
+    rpc_server_call_release(end->call);
+    memory_free(end);
+}
+
+void method_on_close(struct rpc_server_call *call)
+{
+    if (!rpc_server_call_was_given_up(call)) {
+        return; /* it has been answered */
+    }
+    struct method_end *end = MEMORY_NEW(struct method_end);
+    end->command.run = method_end_run;
+    end->command.done = method_end_done;
+    end->call = call;
+    rpc_server_call_keep(call);
+    engine_submit_ending(method_service(call)->engine, &end->command);
 }
 
 void method_submit(struct method_command *method)

@@ -102,6 +102,12 @@ struct method_steps {
  * or method_fail, in any thread. */
 struct method_command *method_create(struct rpc_server_call *call, struct rpc_message *message,
                                      const struct method_steps *steps);
+/*
+ * rpc_method.on_close of methods that may park: when the client has given the call up, by deadline, by canceling or by dying,
+ * the command leaves its park and is run once more, and has to find that rpc_server_call_is_over. Such methods have no other
+ * data.
+ */
+void method_on_close(struct rpc_server_call *call);
 /* Starts the way. When the engine is full the call is answered UNAVAILABLE ENGINE_BUSY. */
 void method_submit(struct method_command *method);
 /* Answers with an error instead, and frees. */

@@ -263,6 +263,29 @@ static void a_long_poll_ends_empty_when_its_time_is_over(void **state)
     rpc_message_free(pending.reply);
 }
 
+/* The engine waits for the earliest end of a poll: for the second one's, once the first has been given up. */
+static void a_long_poll_that_is_given_up_waits_no_longer(void **state)
+{
+    struct server_fixture *server = *state;
+    struct pending pending;
+    const Xqueue__V1__LeaseRequest first = lease_request(30000);
+    const Xqueue__V1__LeaseRequest second = lease_request(60000);
+    struct grader_stream *poll = stream_opens(server, "grader", &lease);
+    stream_sends(poll, &first.base);
+    rpc_client_stream_half_close(poll->stream);
+    fake_clock_await_deadline(server->clock, SERVER_FIXTURE_START_MS + 30000);
+    begin(server, &pending, "grader", &lease, &second.base);
+
+    stream_closes(poll);
+
+    fake_clock_await_deadline(server->clock, SERVER_FIXTURE_START_MS + 60000);
+    uint64_t id = lms_hands_in(server, "x");
+    assert_int_equal(finish(&pending), STATUS_OK);
+    assert_int_equal(BODY(LeaseResponse, pending.reply)->grants[0]->lease->submission_id, id);
+    assert_int_equal(BODY(LeaseResponse, pending.reply)->grants[0]->attempt, 1);
+    rpc_message_free(pending.reply);
+}
+
 /* ---- deliveries ---- */
 
 static Xqueue__V1__LeaseDeliveriesRequest delivery_request(int64_t wait_ms)
@@ -272,6 +295,26 @@ static Xqueue__V1__LeaseDeliveriesRequest delivery_request(int64_t wait_ms)
     request.instance = instance;
     request.wait_ms = wait_ms;
     return request;
+}
+
+static void a_poll_for_deliveries_that_is_given_up_waits_no_longer(void **state)
+{
+    struct server_fixture *server = *state;
+    struct pending pending;
+    const Xqueue__V1__LeaseDeliveriesRequest first = delivery_request(30000);
+    const Xqueue__V1__LeaseDeliveriesRequest second = delivery_request(60000);
+    struct grader_stream *poll = stream_opens(server, "courier", &lease_deliveries);
+    stream_sends(poll, &first.base);
+    rpc_client_stream_half_close(poll->stream);
+    fake_clock_await_deadline(server->clock, SERVER_FIXTURE_START_MS + 30000);
+    begin(server, &pending, "courier", &lease_deliveries, &second.base);
+
+    stream_closes(poll);
+
+    server_clock_moves_to(server, 60000);
+    assert_int_equal(finish(&pending), STATUS_OK);
+    assert_int_equal(BODY(LeaseDeliveriesResponse, pending.reply)->n_deliveries, 0);
+    rpc_message_free(pending.reply);
 }
 
 static void grade_one(struct server_fixture *server)
@@ -508,6 +551,8 @@ int main(void)
         TEST(a_poller_fails_and_releases),
         TEST(a_long_poll_is_answered_when_something_comes),
         TEST(a_long_poll_ends_empty_when_its_time_is_over),
+        TEST(a_long_poll_that_is_given_up_waits_no_longer),
+        TEST(a_poll_for_deliveries_that_is_given_up_waits_no_longer),
         TEST(a_courier_that_waits_gets_a_result_as_soon_as_there_is_one),
         TEST(a_courier_that_waits_in_vain_gets_nothing),
         TEST(requests_that_break_their_bounds_are_refused),
