@@ -80,6 +80,11 @@ static void what_a_client_gives_up_the_service_gives_up_too(void **state)
     assert_true(conversation_finish(talk));
 }
 
+static void what_goes_beyond_a_limit_is_refused_and_others_do_not_notice(void **state)
+{
+    run_client(*state, python, SCRIPT("limits.py"), "files");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +92,7 @@ int main(void)
         cmocka_unit_test(a_python_grader_that_knows_nothing_asks_and_grades_across_a_cut),
         cmocka_unit_test(a_javascript_grader_that_knows_the_files_grades_across_a_cut),
         cmocka_unit_test(a_javascript_grader_that_knows_nothing_asks_and_grades_across_a_cut),
+        cmocka_unit_test(what_goes_beyond_a_limit_is_refused_and_others_do_not_notice),
         cmocka_unit_test(what_a_client_gives_up_the_service_gives_up_too),
     };
     return cmocka_run_group_tests(tests, conversation_set_up_core, conversation_tear_down);
