@@ -217,16 +217,6 @@ void figures_finish(struct figures *figures)
 
 /* ---- who is connected ---- */
 
-static bool session_grades(const struct work_session *session, const struct queue *queue)
-{
-    for (size_t i = 0; i < session->place_count; i++) {
-        if (!queue || session->places[i].queue == queue) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void grader_view_fill(struct grader_view *view, const struct work_session *session, int64_t now_ms)
 {
     text_copy(view->name, sizeof view->name, session->grader->name);
@@ -259,7 +249,7 @@ enum status administering_list_graders(struct queues *queues, const char *name, 
     struct grader_views views = {.items = memory_allocate_array(queues->sessions.count, sizeof *views.items)};
     for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
         const struct work_session *session = LIST_OWNER(node, struct work_session, node);
-        if (session_grades(session, queue)) {
+        if (!queue || work_session_grades(session, queue)) {
             grader_view_fill(&views.items[views.count++], session, queues->now_ms);
         }
     }

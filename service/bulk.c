@@ -10,6 +10,7 @@
 #include "service/delivering.h"
 #include "service/grading.h"
 #include "service/regrading.h"
+#include "service/watching.h"
 
 /* ---- what is done to one submission ---- */
 
@@ -68,6 +69,8 @@ static enum status bulk_purge(struct queues *queues, struct bulk *bulk, struct s
         status = queues_stored(queues, store_delete_submission(queues->store, row->id));
     }
     if (status == STATUS_OK) {
+        queues->deliveries_moved = true;
+        watching_wake(queues, row->id);
         queues_count_move(queues, row->queue_id, row->state, 0);
         grading_forget_lease_of(queues, row->id, LOST_ADMIN);
     }

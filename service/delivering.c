@@ -8,10 +8,13 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/rules/retry.h"
+#include "service/watching.h"
 
 static enum status delivering_move(struct queues *queues, struct store_delivery *row, enum delivery_state to)
 {
     row->state_at_ms = queues->now_ms;
+    queues->deliveries_moved = true;
+    watching_wake(queues, row->submission_id);
     return queues_stored(queues, store_move_delivery(queues->store, row, to));
 }
 
@@ -38,6 +41,7 @@ static enum status delivering_insert(struct queues *queues, const struct store_s
     text_copy(row.channel, sizeof row.channel, content.results_channel);
     memcpy(row.replace_key, submission->replace_key, submission->replace_key_length);
     store_content_finish(&content);
+    queues->deliveries_moved = true;
     return queues_stored(queues, store_insert_delivery(queues->store, &row));
 }
 
@@ -196,6 +200,19 @@ enum status delivering_lease(struct queues *queues, const struct delivery_order 
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+enum status delivering_take_back(struct queues *queues, struct store_delivery *row)
+{
+    row->attempt -= row->attempt > 0;
+    row->due_at_ms = queues->now_ms;
+    return delivering_move(queues, row, DELIVERY_PENDING);
+}
+
+enum status delivering_renew(struct queues *queues, struct store_delivery *row)
+{
+    row->lease_expires_at_ms = clock_add_ms(queues->now_ms, queues->config->delivery.lease_ms);
+    return queues_stored(queues, store_renew_delivery(queues->store, row));
+}
+
 /* ---- answering ---- */
 
 static enum status delivering_find(struct queues *queues, int64_t submission_id, const char *key,
@@ -281,6 +298,8 @@ enum status delivering_withdraw(struct queues *queues, int64_t submission_id)
     struct store_delivery row;
     enum status status = queues_stored(queues, store_find_delivery(queues->store, submission_id, &row));
     if (status == STATUS_OK && (row.state == DELIVERY_PENDING || row.state == DELIVERY_UNDELIVERABLE)) {
+        queues->deliveries_moved = true;
+        watching_wake(queues, submission_id);
         return queues_stored(queues, store_delete_delivery(queues->store, submission_id));
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
@@ -320,14 +339,23 @@ static void delivering_take_back_overdue(struct queues *queues)
     }
 }
 
+/* Has anything become due since this was asked last? What was due before has been offered to all who wait. */
+static bool delivering_has_news(struct queues *queues)
+{
+    bool moved = queues->deliveries_moved;
+    int64_t seen_ms = moved ? INT64_MIN : queues->deliveries_seen_ms;
+    int64_t due_ms = CLOCK_NEVER;
+    queues->deliveries_moved = false;
+    queues->deliveries_seen_ms = queues->now_ms;
+    return queues_stored(queues, store_next_delivery_due_ms(queues->store, seen_ms, &due_ms)) == STATUS_OK &&
+           due_ms <= queues->now_ms;
+}
+
 /* Wakes every parked courier when something is due: whichever channel it is for, the others park again. */
 void delivering_tick(struct queues *queues)
 {
     delivering_take_back_overdue(queues);
-    int64_t due_ms = CLOCK_NEVER;
-    if (list_is_empty(&queues->delivery_polls) ||
-        queues_stored(queues, store_next_delivery_due_ms(queues->store, INT64_MIN, &due_ms)) != STATUS_OK ||
-        due_ms > queues->now_ms) {
+    if (list_is_empty(&queues->delivery_polls) || !delivering_has_news(queues)) {
         return;
     }
     struct list_node *node = NULL;

@@ -38,6 +38,11 @@ void delivery_lease_finish(struct delivery_lease *lease);
 enum status delivering_lease(struct queues *queues, const struct delivery_order *order, struct delivery_lease *out_leases,
                              size_t *out_count) STATUS_CHECKED;
 
+/* Both of an IN_FLIGHT row. It did not reach the LMS: due again at once, and that try does not count. */
+enum status delivering_take_back(struct queues *queues, struct store_delivery *row) STATUS_CHECKED;
+/* Its lease runs for its whole length from now. */
+enum status delivering_renew(struct queues *queues, struct store_delivery *row) STATUS_CHECKED;
+
 /* Errors of both: STATUS_NOT_FOUND SUBMISSION_NOT_FOUND; STATUS_STALE DELIVERY_STALE. */
 enum status delivering_acknowledge(struct queues *queues, int64_t submission_id, const char *key, bool *out_already,
                                    struct error *error) STATUS_CHECKED;

@@ -11,6 +11,7 @@
 #include "service/delivering.h"
 #include "service/grader_standing.h"
 #include "service/rules/retry.h"
+#include "service/watching.h"
 
 /* ---- granting ---- */
 
@@ -272,6 +273,7 @@ enum status grading_report(struct queues *queues, struct lease_name name, const 
         return grading_refuse_unheld(queues, name, error);
     }
     lease_table_note(lease, progress);
+    watching_note_progress(queues, lease->submission_id);
     return STATUS_OK;
 }
 

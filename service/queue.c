@@ -15,6 +15,7 @@
 #include "service/regrading.h"
 #include "service/roster.h"
 #include "service/submitting.h"
+#include "service/watching.h"
 #include "service/work_session.h"
 
 /* ---- making and finding ---- */
@@ -28,6 +29,7 @@ enum status queues_read_count(struct queues *queues, struct queue *queue)
         queue->leased_count = counts.leased;
         queue->delayed_count = counts.delayed;
         queue->dead_count = counts.dead;
+        queue->moves++;
     }
     return status;
 }
@@ -128,9 +130,11 @@ enum status queues_create(const struct config *config, struct store *store, int6
     list_init(&queues->deleted);
     map_init(&queues->by_name);
     map_init(&queues->by_id);
+    map_init(&queues->watched);
     lease_table_init(&queues->leases);
     graders_init(&queues->graders, config->service.grader_leases_max);
     list_init(&queues->delivery_polls);
+    list_init(&queues->delivery_sessions);
     list_init(&queues->greetings);
     list_init(&queues->bulks);
     list_init(&queues->periodic);
@@ -178,6 +182,7 @@ void queues_destroy(struct queues *queues)
     graders_finish(&queues->graders);
     map_finish(&queues->by_name);
     map_finish(&queues->by_id);
+    map_finish(&queues->watched);
     heap_finish(&queues->parked);
     heap_finish(&queues->session_timers);
     roster_finish(queues);
@@ -245,6 +250,7 @@ void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_
     if (!queue) {
         return;
     }
+    queue->moves++;
     int64_t *counter = queue_counter(queue, from);
     if (counter) {
         assert(*counter > 0);
@@ -265,6 +271,7 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
         return status;
     }
     queues_count_move(queues, row->queue_id, from, to);
+    watching_wake(queues, row->id);
     bool is_over = submission_is_live(from) && !submission_is_live(to);
     return is_over && regrading_is_second(row, to) ? regrading_end(queues, row->id, to == SUBMISSION_GRADED) : STATUS_OK;
 }
@@ -294,6 +301,7 @@ static enum status queues_drop_unstored_leases(struct queues *queues)
 enum status queues_reload(struct queues *queues)
 {
     queues->rollbacks++;
+    queues->deliveries_moved = true;
     enum status status = store_begin(queues->store);
     if (status == STATUS_OK) {
         status = roster_reload(queues);

@@ -42,6 +42,7 @@ struct queue {
     int64_t leased_count;
     int64_t delayed_count;
     int64_t dead_count;
+    uint64_t moves; /* of its submissions so far: the ready order may be another */
     int64_t totals[QUEUE_EVENT_END];
     struct event_rates rates[QUEUE_EVENT_END];
     int64_t uncommitted[QUEUE_EVENT_END]; /* of the running batch */
@@ -67,8 +68,15 @@ struct queues {
     struct map by_id;
     struct lease_table leases;
     struct graders graders;
-    struct list delivery_polls;  /* parked Deliveries.Lease commands */
-    struct list greetings;       /* parked, each until its new stream has said Hello */
+    struct list delivery_polls; /* parked Deliveries.Lease commands, and streams that wait for deliveries */
+    struct list delivery_sessions;
+    bool deliveries_moved;      /* since the couriers who wait were asked last; moves, and deletes that let others go ahead */
+    int64_t deliveries_seen_ms; /* when that was */
+    struct list greetings;      /* parked, each until its new stream has said Hello */
+    struct map watched;         /* submissions that somebody watches, see watching.c */
+    size_t watch_count;
+    int64_t watch_turn_ms;       /* when watches began to count in this turn */
+    int64_t watch_spent_us;      /* on counting in this turn */
     struct heap parked;          /* every parked command by its deadline */
     struct list unparked;        /* to be run again in this batch */
     struct list effects;         /* of struct effect: told after the commit */

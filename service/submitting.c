@@ -176,6 +176,14 @@ static enum status submitting_not_found(int64_t id, struct error *error)
     return error_set(error, STATUS_NOT_FOUND, "SUBMISSION_NOT_FOUND", "there is no submission %lld", (long long)id);
 }
 
+enum status submitting_may_see(struct queues *queues, const struct view_request *request, struct error *error)
+{
+    struct store_submission row;
+    enum status status = request->may_see_all ? queues_stored(queues, store_find_submission(queues->store, request->id, &row))
+                                              : submitting_check_owner(queues, request->id, request->user);
+    return status == STATUS_NOT_FOUND ? submitting_not_found(request->id, error) : status;
+}
+
 /* Optional parts: STATUS_NOT_FOUND only means that there is none. */
 static enum status submitting_found(enum status status, bool *out_has)
 {

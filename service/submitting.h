@@ -76,6 +76,8 @@ struct view_request {
     bool with_content;
     bool with_result;
 };
+/* May the user see that there is such a submission? STATUS_NOT_FOUND SUBMISSION_NOT_FOUND. */
+enum status submitting_may_see(struct queues *queues, const struct view_request *request, struct error *error) STATUS_CHECKED;
 enum status submitting_view(struct queues *queues, const struct view_request *request, struct submission_view *out_view,
                             struct error *error) STATUS_CHECKED;
 

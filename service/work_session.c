@@ -342,6 +342,16 @@ void work_session_heard(struct queues *queues, struct work_session *session)
     session->pings_lost = 0;
 }
 
+bool work_session_grades(const struct work_session *session, const struct queue *queue)
+{
+    for (size_t i = 0; i < session->place_count; i++) {
+        if (session->places[i].queue == queue) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t work_session_lease_ms(const struct work_session *session)
 {
     int64_t shortest_ms = INT64_MAX;

@@ -122,6 +122,9 @@ void work_session_take_back_pause(struct work_session *session, const struct gra
 /* Pings, and ends sessions that do not answer. */
 void work_sessions_tick(struct queues *queues);
 
+/* Is queue one of the session's? */
+bool work_session_grades(const struct work_session *session, const struct queue *queue);
+
 /* The shortest lease length of the session's queues. */
 int64_t work_session_lease_ms(const struct work_session *session);
 

@@ -54,6 +54,9 @@ struct rpc_method {
     /* The call is over; may be NULL. Comes for the calls that got to on_open (NULL or not) or on_message, not for refused ones.
      */
     void (*on_close)(struct rpc_server_call *call);
+    /* Everything that was sent so far has left, and nothing waits any more: now more may be sent without piling up. May be
+     * NULL. */
+    void (*on_drained)(struct rpc_server_call *call);
     int role;            /* for the authorise hook; this module does not look at it */
     bool while_draining; /* admitted also when the server refuses new calls: it must end soon by itself */
 };
@@ -146,6 +149,9 @@ void rpc_server_call_finish(struct rpc_server_call *call, enum status status, co
  * call, or send less). STATUS_CANCELED: the call is over or finished.
  */
 enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMessage *message) STATUS_CHECKED;
+
+/* How much of what was sent waits for the peer to read: bytes of messages, with what keeping them costs. 0: see on_drained. */
+size_t rpc_server_call_unsent_bytes(struct rpc_server_call *call);
 
 /* Bidi and client streams: asks for the next message. One request at a time; a second while one is pending does nothing. The
  * first is asked for by this module after on_open. */

@@ -124,6 +124,14 @@ enum status rpc_server_call_send(struct rpc_server_call *call, const ProtobufCMe
     return status;
 }
 
+size_t rpc_server_call_unsent_bytes(struct rpc_server_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    const size_t bytes = call->outbox.bytes;
+    pthread_mutex_unlock(&call->lock);
+    return bytes;
+}
+
 /* The peer takes nothing of a finished call: it gets CANCELED instead of the status, or nothing. */
 void rpc_server_call_on_stalled(struct rpc_timer *timer)
 {
@@ -154,6 +162,10 @@ void rpc_server_call_on_sent(struct rpc_event *event, bool ok)
         call->receive_when_sent = false;
         rpc_server_call_ask(call);
     }
+    const bool drained = call->outbox.bytes == 0 && !rpc_server_call_is_ended(call);
     pthread_mutex_unlock(&call->lock);
+    if (drained && call->reached && call->method->on_drained != NULL) {
+        call->method->on_drained(call);
+    }
     rpc_server_call_end_if_over(call);
 }

@@ -193,3 +193,42 @@ bool contract_states(const Xqueue__V1__SubmissionState *states, size_t count, un
     *out_states = bits;
     return true;
 }
+
+void contract_fill_delivery(Xqueue__V1__Delivery *delivery, const struct delivery_lease *lease, int64_t lease_ms)
+{
+    xqueue__v1__delivery__init(delivery);
+    delivery->submission_id = (uint64_t)lease->row.submission_id;
+    delivery->delivery_key = contract_text(lease->row.lease_key);
+    delivery->queue = contract_text(lease->queue);
+    delivery->callback_url = lease->content.callback_url;
+    delivery->header = contract_bytes(lease->content.header, lease->content.header_length);
+    delivery->outcome = (Xqueue__V1__Outcome)lease->row.outcome;
+    delivery->result = contract_bytes(lease->result.body, lease->result.body_length);
+    delivery->message = contract_text(lease->message);
+    delivery->generation = (uint32_t)lease->row.generation;
+    delivery->attempt = (uint32_t)lease->row.attempt;
+    delivery->lease_ms = lease_ms;
+    delivery->trace_parent = lease->content.trace_parent;
+    delivery->trace_state = lease->content.trace_state;
+}
+
+enum status contract_read_delivery_failure(const Xqueue__V1__FailDeliveryRequest *request, struct delivery_failure *out_failure,
+                                           struct error *error)
+{
+    if (strlen(request->message) >= STORE_MESSAGE_MAX || request->retry_after_ms < 0) {
+        return error_set(error, STATUS_INVALID, "FAIL_INVALID",
+                         "message has at most 1,024 bytes, retry_after_ms is not negative");
+    }
+    *out_failure = (struct delivery_failure){
+        .message = request->message,
+        .permanent = request->permanent,
+        .uncounted = request->uncounted,
+        .retry_after_ms = request->retry_after_ms,
+    };
+    return STATUS_OK;
+}
+
+int64_t contract_id(uint64_t id)
+{
+    return id <= INT64_MAX ? (int64_t)id : 0;
+}

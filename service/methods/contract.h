@@ -8,8 +8,10 @@
 #define SERVICE_METHODS_CONTRACT_H
 
 #include "service/bulk.h"
+#include "service/delivering.h"
 #include "service/grader_link.h"
 #include "service/work_session.h"
+#include "xqueue/v1/deliveries.pb-c.h"
 #include "xqueue/v1/graders.pb-c.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
@@ -36,6 +38,16 @@ void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submis
 Xqueue__V1__ListResponse *contract_list(const struct bulk_item *items, size_t count, const char *next_page_token,
                                         int64_t now_ms);
 void contract_list_destroy(Xqueue__V1__ListResponse *list);
+
+/* Reads what Fail says of a delivery; borrows from request. STATUS_INVALID FAIL_INVALID: it breaks its bounds. */
+enum status contract_read_delivery_failure(const Xqueue__V1__FailDeliveryRequest *request, struct delivery_failure *out_failure,
+                                           struct error *error) STATUS_CHECKED;
+
+/* An id of the store; 0, which nothing has, for what can be none. */
+int64_t contract_id(uint64_t id);
+
+/* A Delivery message that borrows from lease. */
+void contract_fill_delivery(Xqueue__V1__Delivery *delivery, const struct delivery_lease *lease, int64_t lease_ms);
 
 /* The states as bits 1 << enum submission_state; none: all. False: one is none of those that there are. */
 bool contract_states(const Xqueue__V1__SubmissionState *states, size_t count, unsigned *out_states);

@@ -5,13 +5,13 @@
 #include "base/text.h"
 #include "service/delivering.h"
 #include "service/methods/contract.h"
+#include "service/methods/delivery_stream.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
 #include "xqueue/v1/deliveries.pb-c.h"
 
 enum {
     DELIVERIES_WAIT_MS_MAX = 60000,
-    DELIVERIES_INSTANCE_BYTES_MAX = 64,
     DELIVERIES_REPLY_BYTES_MAX = 3 * 1024 * 1024 + 256 * 1024, /* of bodies in one reply, so that any client's 4 MiB do */
 };
 
@@ -57,24 +57,6 @@ static enum status lease_deliveries_perform(struct method_command *method, struc
     return STATUS_OK;
 }
 
-static void delivery_fill(Xqueue__V1__Delivery *delivery, const struct delivery_lease *lease, int64_t lease_ms)
-{
-    xqueue__v1__delivery__init(delivery);
-    delivery->submission_id = (uint64_t)lease->row.submission_id;
-    delivery->delivery_key = contract_text(lease->row.lease_key);
-    delivery->queue = contract_text(lease->queue);
-    delivery->callback_url = lease->content.callback_url;
-    delivery->header = contract_bytes(lease->content.header, lease->content.header_length);
-    delivery->outcome = (Xqueue__V1__Outcome)lease->row.outcome;
-    delivery->result = contract_bytes(lease->result.body, lease->result.body_length);
-    delivery->message = contract_text(lease->message);
-    delivery->generation = (uint32_t)lease->row.generation;
-    delivery->attempt = (uint32_t)lease->row.attempt;
-    delivery->lease_ms = lease_ms;
-    delivery->trace_parent = lease->content.trace_parent;
-    delivery->trace_state = lease->content.trace_state;
-}
-
 static void lease_deliveries_reply(struct method_command *method)
 {
     const struct lease_deliveries_method *lease = (const struct lease_deliveries_method *)method;
@@ -83,7 +65,7 @@ static void lease_deliveries_reply(struct method_command *method)
     Xqueue__V1__Delivery *pointers[DELIVERING_LEASES_PER_CALL_MAX];
     Xqueue__V1__LeaseDeliveriesResponse reply = XQUEUE__V1__LEASE_DELIVERIES_RESPONSE__INIT;
     for (size_t i = 0; i < lease->count; i++) {
-        delivery_fill(&deliveries[i], &lease->leases[i], lease_ms);
+        contract_fill_delivery(&deliveries[i], &lease->leases[i], lease_ms);
         pointers[i] = &deliveries[i];
     }
     reply.deliveries = pointers;
@@ -110,8 +92,7 @@ static const struct method_steps lease_deliveries_steps = {
 static void on_lease_deliveries(struct rpc_server_call *call, struct rpc_message *message)
 {
     const Xqueue__V1__LeaseDeliveriesRequest *request = (const Xqueue__V1__LeaseDeliveriesRequest *)rpc_message_body(message);
-    if (!text_is_name(request->courier, STORE_NAME_MAX - 1) ||
-        !text_is_name(request->instance, DELIVERIES_INSTANCE_BYTES_MAX) ||
+    if (!text_is_name(request->courier, STORE_NAME_MAX - 1) || !text_is_name(request->instance, LEASE_INSTANCE_MAX - 1) ||
         !method_text_fits(request->results_channel, STORE_NAME_MAX - 1) || request->max > DELIVERING_LEASES_PER_CALL_MAX ||
         request->wait_ms < 0 || request->wait_ms > DELIVERIES_WAIT_MS_MAX) {
         method_refuse(call, message, "LEASE_INVALID",
@@ -123,14 +104,9 @@ static void on_lease_deliveries(struct rpc_server_call *call, struct rpc_message
 
 /* ---- Acknowledge, Fail ---- */
 
-static int64_t delivery_id(uint64_t submission_id)
-{
-    return submission_id <= INT64_MAX ? (int64_t)submission_id : 0;
-}
-
 static enum status delivery_check(struct method_command *method, struct queues *queues, uint64_t submission_id)
 {
-    return method_check_submission(method->call, queues, METHOD_DELIVER, delivery_id(submission_id), &method->error);
+    return method_check_submission(method->call, queues, METHOD_DELIVER, contract_id(submission_id), &method->error);
 }
 
 struct acknowledge_method {
@@ -146,7 +122,7 @@ static enum status acknowledge_perform(struct method_command *method, struct que
     if (status != STATUS_OK) {
         return status;
     }
-    return delivering_acknowledge(queues, delivery_id(request->submission_id), request->delivery_key,
+    return delivering_acknowledge(queues, contract_id(request->submission_id), request->delivery_key,
                                   &((struct acknowledge_method *)method)->already, &method->error);
 }
 
@@ -175,16 +151,13 @@ static enum status fail_delivery_perform(struct method_command *method, struct q
     const Xqueue__V1__FailDeliveryRequest *request = (const Xqueue__V1__FailDeliveryRequest *)rpc_message_body(method->message);
     struct delivery_failure *failure = &((struct fail_delivery_method *)method)->failure;
     enum status status = delivery_check(method, queues, request->submission_id);
+    if (status == STATUS_OK) {
+        status = contract_read_delivery_failure(request, failure, &method->error);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    *failure = (struct delivery_failure){
-        .message = request->message,
-        .permanent = request->permanent,
-        .uncounted = request->uncounted,
-        .retry_after_ms = request->retry_after_ms,
-    };
-    return delivering_fail(queues, delivery_id(request->submission_id), request->delivery_key, failure, &method->error);
+    return delivering_fail(queues, contract_id(request->submission_id), request->delivery_key, failure, &method->error);
 }
 
 static void fail_delivery_reply(struct method_command *method)
@@ -201,11 +174,6 @@ static const struct method_steps fail_delivery_steps = {
 
 static void on_fail_delivery(struct rpc_server_call *call, struct rpc_message *message)
 {
-    const Xqueue__V1__FailDeliveryRequest *request = (const Xqueue__V1__FailDeliveryRequest *)rpc_message_body(message);
-    if (strlen(request->message) >= STORE_MESSAGE_MAX || request->retry_after_ms < 0) {
-        method_refuse(call, message, "FAIL_INVALID", "message has at most 1,024 bytes, retry_after_ms is not negative");
-        return;
-    }
     method_start(call, message, &fail_delivery_steps);
 }
 
@@ -226,6 +194,14 @@ const struct rpc_method deliveries_methods[] = {
      .request = &xqueue__v1__fail_delivery_request__descriptor,
      .on_message = on_fail_delivery,
      .role = METHOD_DELIVER | METHOD_PER_QUEUE},
-    {.path = "/xqueue.v1.Deliveries/Stream", .kind = RPC_BIDI_STREAM, .role = METHOD_DELIVER},
+    {.path = "/xqueue.v1.Deliveries/Stream",
+     .kind = RPC_BIDI_STREAM,
+     .request = &xqueue__v1__delivery_answer__descriptor,
+     .on_open = delivery_stream_on_open,
+     .on_message = delivery_stream_on_message,
+     .on_half_close = delivery_stream_on_half_close,
+     .on_close = standing_on_close,
+     .on_drained = standing_on_drained,
+     .role = METHOD_DELIVER | METHOD_PER_QUEUE},
     {0},
 };

@@ -115,6 +115,13 @@ enum status method_check_submission(struct rpc_server_call *call, struct queues 
     return status == STATUS_OK ? method_check_queue(call, roles, name, error) : status;
 }
 
+enum status method_check_viewer(struct rpc_server_call *call, struct queues *queues, int64_t submission_id, bool *out_is_admin,
+                                struct error *error)
+{
+    *out_is_admin = method_check_submission(call, queues, METHOD_ADMIN, submission_id, error) == STATUS_OK;
+    return *out_is_admin ? STATUS_OK : method_check_submission(call, queues, METHOD_SUBMIT, submission_id, error);
+}
+
 /* Does the call's data name the command, for method_on_close? From then on it belongs to the engine's thread. */
 static bool method_may_park(const struct rpc_server_call *call)
 {

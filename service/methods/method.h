@@ -71,6 +71,11 @@ bool method_has_role_everywhere(struct rpc_server_call *call, unsigned roles);
 enum status method_check_submission(struct rpc_server_call *call, struct queues *queues, unsigned roles, int64_t submission_id,
                                     struct error *error) STATUS_CHECKED;
 
+/* For whom a submission may be there: its queue's administrators, and its own submitter, if he may still submit there. Engine
+ * thread. */
+enum status method_check_viewer(struct rpc_server_call *call, struct queues *queues, int64_t submission_id, bool *out_is_admin,
+                                struct error *error) STATUS_CHECKED;
+
 struct service *method_service(const struct rpc_server_call *call);
 /* Who calls; never NULL in methods that need a role. (Methods without: rpc_server_call_identity may be NULL, when no token
  * came, and has no roles when one came that is no session.) */

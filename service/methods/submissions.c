@@ -10,6 +10,7 @@
 #include "service/methods/contract.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
+#include "service/methods/watch_stream.h"
 #include "service/rules/order.h"
 #include "service/submitting.h"
 #include "xqueue/v1/submissions.pb-c.h"
@@ -221,20 +222,13 @@ struct get_method {
     struct submission_view view;
 };
 
-/* For whom a submission may be there: its queue's administrators, and its own submitter, if he may still submit there. */
-static enum status may_be_seen(struct method_command *method, struct queues *queues, int64_t id, bool *out_is_admin)
-{
-    *out_is_admin = method_check_submission(method->call, queues, METHOD_ADMIN, id, &method->error) == STATUS_OK;
-    return *out_is_admin ? STATUS_OK : method_check_submission(method->call, queues, METHOD_SUBMIT, id, &method->error);
-}
-
 static enum status get_perform(struct method_command *method, struct queues *queues)
 {
     const Xqueue__V1__GetRequest *request = (const Xqueue__V1__GetRequest *)rpc_message_body(method->message);
     const struct identity *identity = method_identity(method->call);
-    int64_t id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0;
+    int64_t id = contract_id(request->submission_id);
     bool is_admin = false;
-    enum status status = may_be_seen(method, queues, id, &is_admin);
+    enum status status = method_check_viewer(method->call, queues, id, &is_admin, &method->error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -482,9 +476,9 @@ static enum status cancel_perform(struct method_command *method, struct queues *
 {
     const Xqueue__V1__CancelRequest *request = (const Xqueue__V1__CancelRequest *)rpc_message_body(method->message);
     const struct identity *identity = method_identity(method->call);
-    int64_t id = request->submission_id <= INT64_MAX ? (int64_t)request->submission_id : 0;
+    int64_t id = contract_id(request->submission_id);
     bool is_admin = false;
-    enum status status = may_be_seen(method, queues, id, &is_admin);
+    enum status status = method_check_viewer(method->call, queues, id, &is_admin, &method->error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -548,6 +542,12 @@ const struct rpc_method submissions_methods[] = {
      .request = &xqueue__v1__cancel_request__descriptor,
      .on_message = on_cancel,
      .role = METHOD_SUBMIT_OR_ADMIN | METHOD_PER_QUEUE},
-    {.path = "/xqueue.v1.Submissions/Watch", .kind = RPC_SERVER_STREAM, .role = METHOD_SUBMIT_OR_ADMIN},
+    {.path = "/xqueue.v1.Submissions/Watch",
+     .kind = RPC_SERVER_STREAM,
+     .request = &xqueue__v1__watch_request__descriptor,
+     .on_message = watch_stream_on_request,
+     .on_close = standing_on_close,
+     .on_drained = standing_on_drained,
+     .role = METHOD_SUBMIT_OR_ADMIN | METHOD_PER_QUEUE},
     {0},
 };

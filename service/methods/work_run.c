@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "service/methods/contract.h"
 #include "service/methods/work_stream_internal.h"
+#include "service/watching.h"
 #include "service/work_session.h"
 
 static enum status work_breach(struct work_command *work, const char *text)
@@ -86,6 +87,7 @@ static int64_t work_renew(struct queues *queues, struct lease_name lease, const 
     }
     if (progress) {
         lease_table_note(held, progress);
+        watching_note_progress(queues, held->submission_id);
     }
     /* Nothing to say of a full length, nor of a lease at its hard limit: the tick of this batch ends that one. */
     bool quiet = status != STATUS_OK || expires_in_ms >= held->queue->settings->lease_ms;

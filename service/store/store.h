@@ -251,6 +251,10 @@ enum status store_next_submitted(struct store *store, const char *submitter, int
 /* The first READY one of the queue in the ready order. STATUS_NOT_FOUND: none. */
 enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row) STATUS_CHECKED;
 
+/* How many READY ones of its queue come before row in the ready order; counted up to max. */
+enum status store_count_before(struct store *store, const struct store_submission *row, int64_t max,
+                               int64_t *out_count) STATUS_CHECKED;
+
 /* The DELAYED one that is due first, and not after due_ms. STATUS_NOT_FOUND: none. INT64_MAX: whichever is first. */
 enum status store_next_delayed(struct store *store, int64_t due_ms, struct store_submission *out_row) STATUS_CHECKED;
 
@@ -358,6 +362,15 @@ enum status store_next_overdue_delivery(struct store *store, int64_t due_ms, str
 /* An IN_FLIGHT one of that courier with another instance. STATUS_NOT_FOUND: none. */
 enum status store_find_abandoned_delivery(struct store *store, const char *courier, const char *instance,
                                           struct store_delivery *out_row) STATUS_CHECKED;
+/* The first after submission after_id of those IN_FLIGHT to that instance of that courier on channel. STATUS_NOT_FOUND: none.
+ */
+struct store_holder {
+    const char *courier;
+    const char *instance;
+    const char *channel;
+};
+enum status store_next_in_flight_delivery(struct store *store, const struct store_holder *holder, int64_t after_id,
+                                          struct store_delivery *out_row) STATUS_CHECKED;
 /* OK when there is none. */
 enum status store_delete_delivery(struct store *store, int64_t submission_id) STATUS_CHECKED;
 struct store_delivery_counts {
@@ -367,6 +380,9 @@ struct store_delivery_counts {
 };
 /* Counts by walking the partial indexes. */
 enum status store_count_deliveries(struct store *store, struct store_delivery_counts *out_counts) STATUS_CHECKED;
+/* Saves row->lease_expires_at_ms of an IN_FLIGHT delivery. STATUS_STALE: row->lease_key is not its newest, or it is not
+ * IN_FLIGHT. */
+enum status store_renew_delivery(struct store *store, const struct store_delivery *row) STATUS_CHECKED;
 /* The one place where a delivery's state changes; as store_move_submission. */
 enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to) STATUS_CHECKED;
 

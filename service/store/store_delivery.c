@@ -121,6 +121,17 @@ enum status store_find_abandoned_delivery(struct store *store, const char *couri
     return find_row(&query, out_row);
 }
 
+enum status store_next_in_flight_delivery(struct store *store, const struct store_holder *holder, int64_t after_id,
+                                          struct store_delivery *out_row)
+{
+    struct query query = query_start(store, STATEMENT_NEXT_IN_FLIGHT_DELIVERY);
+    query_bind_text(&query, holder->courier);
+    query_bind_text(&query, holder->instance);
+    query_bind_text(&query, holder->channel);
+    query_bind_int(&query, after_id);
+    return find_row(&query, out_row);
+}
+
 enum status store_delete_delivery(struct store *store, int64_t submission_id)
 {
     struct query query = query_start(store, STATEMENT_DELETE_DELIVERY);
@@ -138,6 +149,17 @@ enum status store_count_deliveries(struct store *store, struct store_delivery_co
     out_counts->in_flight = query_int(&query);
     out_counts->undeliverable = query_int(&query);
     return query_end(&query);
+}
+
+enum status store_renew_delivery(struct store *store, const struct store_delivery *row)
+{
+    struct query query = query_start(store, STATEMENT_RENEW_DELIVERY);
+    query_bind_int(&query, row->lease_expires_at_ms);
+    query_bind_int(&query, row->submission_id);
+    query_bind_text(&query, row->lease_key);
+    int64_t changes = 0;
+    enum status status = query_run(&query, &changes);
+    return status == STATUS_OK && changes == 0 ? STATUS_STALE : status;
 }
 
 enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to)

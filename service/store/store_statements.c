@@ -80,6 +80,8 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_FIND_SUBMISSION] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = ?1",
     [STATEMENT_NEXT_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
                              " WHERE queue_id = ?1 AND state = 'READY' ORDER BY rank, virtual_ms, id LIMIT 1",
+    [STATEMENT_COUNT_BEFORE] = "SELECT count(*) FROM (SELECT 1 FROM submission INDEXED BY submission_ready"
+                               " WHERE queue_id = ?1 AND state = 'READY' AND (rank, virtual_ms, id) < (?2, ?3, ?4) LIMIT ?5)",
     [STATEMENT_NEXT_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
                                " WHERE state = 'DELAYED' AND ready_at_ms <= ?1 ORDER BY ready_at_ms LIMIT 1",
     [STATEMENT_NEXT_EXPIRING] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_expiring"
@@ -163,6 +165,11 @@ static const char *const sql[STATEMENT_END] = {
                                           " WHERE state = 'IN_FLIGHT' AND courier = ?1 AND instance < ?2 LIMIT 1),"
                                           "(SELECT submission_id FROM delivery INDEXED BY delivery_courier"
                                           " WHERE state = 'IN_FLIGHT' AND courier = ?1 AND instance > ?2 LIMIT 1))",
+    [STATEMENT_NEXT_IN_FLIGHT_DELIVERY] = "SELECT " DELIVERY_COLUMNS " FROM delivery INDEXED BY delivery_courier"
+                                          " WHERE state = 'IN_FLIGHT' AND courier = ?1 AND instance = ?2 AND channel = ?3"
+                                          " AND submission_id > ?4 ORDER BY submission_id LIMIT 1",
+    [STATEMENT_RENEW_DELIVERY] =
+        "UPDATE delivery SET lease_expires_at_ms = ?1 WHERE submission_id = ?2 AND state = 'IN_FLIGHT' AND lease_key = ?3",
     [STATEMENT_MOVE_DELIVERY] =
         "UPDATE delivery SET state = ?1, outcome = ?2, generation = ?3, attempt = ?4, due_at_ms = ?5, state_at_ms = ?6,"
         " lease_key = ?7, lease_expires_at_ms = ?8, courier = ?9, instance = ?10, replace_key = ?11, message = ?12"

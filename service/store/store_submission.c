@@ -136,6 +136,21 @@ enum status store_next_ready(struct store *store, int64_t queue_id, struct store
     return store_read_only_submission(&query, out_row);
 }
 
+enum status store_count_before(struct store *store, const struct store_submission *row, int64_t max, int64_t *out_count)
+{
+    struct query query = query_start(store, STATEMENT_COUNT_BEFORE);
+    query_bind_int(&query, row->queue_id);
+    query_bind_int(&query, row->rank);
+    query_bind_int(&query, row->virtual_ms);
+    query_bind_int(&query, row->id);
+    query_bind_int(&query, max);
+    enum status status = query_row(&query);
+    if (status != STATUS_OK)
+        return status;
+    *out_count = query_int(&query);
+    return query_end(&query);
+}
+
 enum status store_next_delayed(struct store *store, int64_t due_ms, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_DELAYED);

@@ -120,6 +120,7 @@ enum status core_submit(struct core_caller *caller, const struct core_submission
     request.body = as_bytes(submission->body);
     request.header = as_bytes(submission->header);
     request.callback_url = as_field(submission->callback_url);
+    request.results_channel = as_field(submission->results_channel);
     request.replace_key = as_bytes(submission->replace_key);
     request.request_id = as_field(submission->request_id);
     request.expire_after_ms = submission->expire_after_ms;

@@ -50,11 +50,12 @@ enum status core_caller_ask(struct core_caller *caller, const struct core_questi
 
 struct core_submission {
     const char *queue;
-    const char *body;         /* NULL: "" */
-    const char *header;       /* NULL: "" */
-    const char *callback_url; /* NULL: none */
-    const char *replace_key;  /* NULL: none */
-    const char *request_id;   /* NULL: none */
+    const char *body;            /* NULL: "" */
+    const char *header;          /* NULL: "" */
+    const char *callback_url;    /* NULL: none */
+    const char *results_channel; /* NULL: none */
+    const char *replace_key;     /* NULL: none */
+    const char *request_id;      /* NULL: none */
     int64_t expire_after_ms;
 };
 /* out_id and error may be NULL. */

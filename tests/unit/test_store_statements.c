@@ -38,7 +38,9 @@ static void check_plan(sqlite3 *db, enum statement statement)
     assert_int_equal(sqlite3_prepare_v2(db, explain, -1, &plan, NULL), SQLITE_OK);
     while (sqlite3_step(plan) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(plan, 3);
-        bool walks = strncmp(detail, "SCAN ", 5) == 0 && !strstr(detail, "INDEX") && strcmp(detail, "SCAN CONSTANT ROW") != 0;
+        bool walks =
+            strncmp(detail, "SCAN ", 5) == 0 && !strstr(detail, "INDEX") && strcmp(detail, "SCAN CONSTANT ROW") != 0 &&
+            strncmp(detail, "SCAN (subquery", 14) != 0; /* how the rows of a subquery are found stands in a line of its own */
         if ((walks && !may_walk_all(statement)) || strstr(detail, "TEMP B-TREE"))
             fail_msg("%s: %s", store_statement_sql(statement), detail);
     }

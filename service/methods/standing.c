@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/methods/standing.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+void standing_keep(struct standing *standing)
+{
+    atomic_fetch_add(&standing->references, 1);
+}
+
+void standing_release(struct standing *standing)
+{
+    if (atomic_fetch_sub(&standing->references, 1) == 1) {
+        rpc_server_call_release(standing->call);
+        standing->steps->finish(standing);
+    }
+}
+
+static struct engine *standing_engine(const struct standing *standing)
+{
+    return method_service(standing->call)->engine;
+}
+
+/* ---- looking and saying ---- */
+
+/* Notes since when the peer has not read on. */
+static void standing_note_unread(struct standing *standing, int64_t now_ms)
+{
+    atomic_store(&standing->waits_for_reader, true); /* before looking, or what is read meanwhile would wake nobody */
+    size_t bytes = rpc_server_call_unsent_bytes(standing->call);
+    if (bytes == 0) {
+        atomic_store(&standing->waits_for_reader, false);
+        standing->unread_at_ms = 0;
+    } else if (standing->unread_at_ms == 0 || bytes < standing->unread_bytes) {
+        standing->unread_at_ms = now_ms;
+    }
+    standing->unread_bytes = bytes;
+    standing->unread = standing->unread_at_ms > 0 && now_ms - standing->unread_at_ms >= STANDING_UNREAD_MS;
+}
+
+static enum engine_step standing_look(struct engine_command *command, struct queues *queues)
+{
+    struct standing *standing = LIST_OWNER(command, struct standing, command);
+    standing->timed_out = command->timed_out;
+    command->timed_out = false;
+    standing->gone = standing->gone || rpc_server_call_is_over(standing->call);
+    standing->draining = queues->stopping;
+    standing_note_unread(standing, queues->now_ms);
+    if (standing->gone || standing->draining || standing->unread) {
+        return ENGINE_DONE;
+    }
+    return standing->steps->look(standing, queues);
+}
+
+static void standing_end(struct standing *standing, enum status status, const char *reason, const char *text)
+{
+    struct error error;
+    status = error_set(&error, status, reason, "%s", text);
+    rpc_server_call_finish(standing->call, status, &error);
+}
+
+static bool standing_end_slow(struct standing *standing)
+{
+    log_event(LOG_WARN, "slow_reader", LOG_TEXT("method", rpc_server_call_method(standing->call)->path),
+              LOG_TEXT("peer", rpc_server_call_peer(standing->call)));
+    standing_end(standing, STATUS_FULL, "SLOW_READER", "messages stay unread");
+    return false;
+}
+
+bool standing_send(struct standing *standing, const ProtobufCMessage *message)
+{
+    return rpc_server_call_send(standing->call, message) != STATUS_FULL || standing_end_slow(standing);
+}
+
+/* True: another look follows. */
+static bool standing_goes_on(struct standing *standing, enum status committed, const struct error *error)
+{
+    if (standing->gone) {
+        return false;
+    }
+    if (standing->draining) {
+        standing_end(standing, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping; come again");
+        return false;
+    }
+    if (standing->unread) {
+        return standing_end_slow(standing);
+    }
+    return standing->steps->say(standing, committed, error);
+}
+
+static void standing_said(struct engine_command *command, enum status committed, const struct error *error)
+{
+    struct standing *standing = LIST_OWNER(command, struct standing, command);
+    if (standing_goes_on(standing, committed, error)) {
+        engine_submit_ending(standing_engine(standing), &standing->command);
+    } else {
+        standing_release(standing);
+    }
+}
+
+bool standing_may_say(const struct standing *standing)
+{
+    return standing->unread_at_ms == 0;
+}
+
+enum engine_step standing_park(struct standing *standing, struct queues *queues, struct list *polls, int64_t deadline_ms)
+{
+    if (standing->unread_at_ms > 0) {
+        int64_t patience_ms = clock_add_ms(standing->unread_at_ms, STANDING_UNREAD_MS);
+        deadline_ms = patience_ms < deadline_ms ? patience_ms : deadline_ms;
+    }
+    queues_park(queues, &standing->command, polls, deadline_ms);
+    return ENGINE_PARK;
+}
+
+void standing_wake(struct standing *standing, struct queues *queues)
+{
+    queues_unpark(queues, &standing->command);
+}
+
+/* ---- beginning and end ---- */
+
+static enum engine_step standing_leave(struct engine_command *command, struct queues *queues)
+{
+    struct standing *standing = LIST_OWNER(command, struct standing, closing);
+    standing->gone = true;
+    standing->steps->leave(standing, queues);
+    standing_wake(standing, queues);
+    return ENGINE_DONE;
+}
+
+static void standing_left(struct engine_command *command, enum status committed, const struct error *error)
+{
+    (void)committed; /* nothing of it is in the store */
+    (void)error;
+    standing_release(LIST_OWNER(command, struct standing, closing));
+}
+
+void standing_begin(struct standing *standing, struct rpc_server_call *call, const struct standing_steps *steps)
+{
+    standing->steps = steps;
+    standing->call = call;
+    rpc_server_call_keep(call);
+    atomic_init(&standing->references, 2); /* the looks, and the open call */
+    atomic_init(&standing->waits_for_reader, false);
+    standing->command.run = standing_look;
+    standing->command.done = standing_said;
+    standing->closing.run = standing_leave;
+    standing->closing.done = standing_left;
+    rpc_server_call_set_data(call, standing);
+    engine_submit_ending(standing_engine(standing), &standing->command);
+}
+
+void standing_on_close(struct rpc_server_call *call)
+{
+    struct standing *standing = rpc_server_call_data(call);
+    if (standing) {
+        engine_submit_ending(standing_engine(standing), &standing->closing);
+    }
+}
+
+/* ---- the peer has read everything ---- */
+
+struct standing_drain {
+    struct engine_command command;
+    struct standing *standing; /* counted */
+};
+
+static enum engine_step standing_drain_run(struct engine_command *command, struct queues *queues)
+{
+    standing_wake(((struct standing_drain *)command)->standing, queues);
+    return ENGINE_DONE;
+}
+
+static void standing_drain_done(struct engine_command *command, enum status committed, const struct error *error)
+{
+    (void)committed; /* nothing of it is in the store */
+    (void)error;
+    standing_release(((struct standing_drain *)command)->standing);
+    memory_free(command);
+}
+
+void standing_on_drained(struct rpc_server_call *call)
+{
+    struct standing *standing = rpc_server_call_data(call);
+    if (standing && atomic_exchange(&standing->waits_for_reader, false)) {
+        struct standing_drain *drain = MEMORY_NEW(struct standing_drain);
+        drain->command.run = standing_drain_run;
+        drain->command.done = standing_drain_done;
+        drain->standing = standing;
+        standing_keep(standing);
+        engine_submit_ending(standing_engine(standing), &drain->command);
+    }
+}
