@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "rest-adapter/callback_body.h"
 #include "rest-adapter/courier_internal.h"
+#include "rest-adapter/trace_context.h"
 
 /* ---- how it ended ---- */
 
@@ -145,9 +146,13 @@ static enum status post(struct delivery *delivery, const Xqueue__V1__Delivery *l
 {
     struct courier *courier = delivery->courier;
     const struct config_callbacks *callbacks = &courier->config->callbacks;
+    struct trace_lines trace;
+    trace_lines_make(&trace, leased->trace_parent, leased->trace_state);
     struct http_client_request request = {.method = HTTP_CLIENT_POST,
                                           .url = leased->callback_url,
                                           .content_type = CALLBACK_BODY_CONTENT_TYPE,
+                                          .headers = trace.lines,
+                                          .header_count = trace.count,
                                           .limits = {.connect_timeout_ms = callbacks->connect_timeout_ms,
                                                      .timeout_ms = callbacks->timeout_ms,
                                                      .reply_bytes_max = callbacks->reply_bytes_max},

@@ -12,6 +12,7 @@
 #include "rest-adapter/http_form.h"
 #include "rest-adapter/legacy_header.h"
 #include "rest-adapter/queue_length.h"
+#include "rest-adapter/trace_context.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
 enum { COUNT_TEXT_MAX = 24 };
@@ -117,6 +118,22 @@ static void say_length(struct endpoint *endpoint, int64_t length)
     legacy_reply_string(&endpoint->reply->body, 0, span_of(text));
 }
 
+/* Kept with the submission for whoever grades it, and for the callback; malformed or doubtful ones are none. */
+static void take_trace(const struct endpoint *endpoint, Xqueue__V1__SubmitRequest *request)
+{
+    const char *parent = http_request_header(endpoint->request, "traceparent");
+    const char *state = http_request_header(endpoint->request, "tracestate");
+
+    if (parent == NULL || http_request_header_at(endpoint->request, "traceparent", 1) != NULL ||
+        !trace_parent_is_valid(parent)) {
+        return;
+    }
+    request->trace_parent = (char *)(uintptr_t)parent; // the generated type is not const, though nothing is written
+    if (state != NULL && http_request_header_at(endpoint->request, "tracestate", 1) == NULL && trace_state_is_valid(state)) {
+        request->trace_state = (char *)(uintptr_t)state;
+    }
+}
+
 static enum status call_submit(struct submitting *submitting, struct span body, struct error *error)
 {
     Xqueue__V1__SubmitRequest request = XQUEUE__V1__SUBMIT_REQUEST__INIT;
@@ -134,6 +151,7 @@ static enum status call_submit(struct submitting *submitting, struct span body, 
     request.files = submitting->file_pointers;
     request.callback_url = submitting->header.callback_url;
     request.replace_key = (ProtobufCBinaryData){.len = sizeof(replace_key), .data = replace_key};
+    take_trace(submitting->endpoint, &request);
     status = endpoint_call(submitting->endpoint, &submit_method, &request.base, &reply, error);
     if (status != STATUS_OK) {
         return status;

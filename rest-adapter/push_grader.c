@@ -14,6 +14,7 @@
 #include "rest-adapter/charset.h"
 #include "rest-adapter/direct_files.h"
 #include "rest-adapter/push_format.h"
+#include "rest-adapter/trace_context.h"
 #include "xqueue/grader.h"
 
 enum { STOPS_MAX = 2 };
@@ -140,8 +141,12 @@ static void post(struct push *push)
 {
     const struct config_queue *queue = push->grader->options.queue;
     struct error error = {0};
+    struct trace_lines trace;
+    trace_lines_make(&trace, xqueue_submission_trace_parent(push->submission), xqueue_submission_trace_state(push->submission));
     struct http_client_request request = {.method = HTTP_CLIENT_POST,
                                           .url = queue->push_url,
+                                          .headers = trace.lines,
+                                          .header_count = trace.count,
                                           .limits = {.connect_timeout_ms = queue->push_timeout_ms,
                                                      .timeout_ms = queue->push_timeout_ms,
                                                      .reply_bytes_max = PUSH_FORMAT_ANSWER_BYTES_MAX},
