@@ -235,8 +235,10 @@ static enum status watch_read(struct queues *queues, struct watch *watch, struct
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         return status;
     }
-    const struct queue *queue = queues_find_by_id(queues, view->row.queue_id);
-    view->queue = queue ? queue->settings->name : "";
+    status = queues_stored(queues, store_read_queue_name(queues->store, view->row.queue_id, view->queue));
+    if (status != STATUS_OK) {
+        return status;
+    }
     watch->queue_id = view->row.queue_id;
     if (view->row.state == SUBMISSION_READY) {
         return watch_count(queues, watch, &view->row);

@@ -30,7 +30,7 @@ struct watch_view {
     struct store_submission row;
     bool has_delivery;
     struct store_delivery delivery;
-    const char *queue;   /* borrowed from the queue; "" when it is not configured any more */
+    char queue[STORE_NAME_MAX];
     int64_t position;    /* READY: how many are before it */
     int64_t estimate_ms; /* until a result; 0 = unknown */
     bool has_progress;   /* LEASED: */
