@@ -131,6 +131,7 @@ static void server_tell_graders(struct server *server)
 {
     struct engine_command *command = MEMORY_NEW(struct engine_command);
     command->run = server_stop_run;
+    command->memory_only = true;
     command->done = server_stop_done;
     engine_submit_ending(server->service.engine, command);
 }

@@ -66,6 +66,21 @@ static void turn_fail(struct turn *turn)
     turn->on_storage_failure(turn->context, store_error_text(turn->store));
 }
 
+/* Those that did not get to run are answered with the others; what needs no store is done all the same: a stream that is gone
+ * is gone, and credit is not given twice. */
+static void turn_run_unstored(struct turn *turn)
+{
+    struct list_node *node = NULL;
+    while ((node = list_take_first(&turn->batch)) != NULL) {
+        struct engine_command *command = LIST_OWNER(node, struct engine_command, node);
+        if (command->memory_only) {
+            turn_run_one(turn, command);
+        } else {
+            list_append(&turn->finished, node);
+        }
+    }
+}
+
 static void turn_roll_back(struct turn *turn)
 {
     struct queues *queues = turn->queues;
@@ -83,8 +98,7 @@ static void turn_roll_back(struct turn *turn)
         turn_fail(turn);
         return;
     }
-    /* Those that did not get to run are answered with the others. */
-    list_move_all(&turn->batch, &turn->finished);
+    turn_run_unstored(turn);
     list_move_all(&queues->unparked, &turn->finished);
     turn_answer(turn, status, &error);
 }

@@ -152,8 +152,17 @@ void work_stream_on_open(struct rpc_server_call *call)
     rpc_server_call_set_data(call, stream);
     stream->greeting.run = work_greeting_run;
     stream->greeting.done = work_greeting_done;
+    stream->greeting.memory_only = true;
     atomic_fetch_add(&stream->references, 1);
     engine_submit_ending(stream->service->engine, &stream->greeting);
+}
+
+/* What is not acknowledged is not said again. */
+static bool work_is_memory_only(const struct work_command *work)
+{
+    Xqueue__V1__GraderMessage__KindCase kind = work_message(work)->kind_case;
+    return kind == XQUEUE__V1__GRADER_MESSAGE__KIND_CREDIT || kind == XQUEUE__V1__GRADER_MESSAGE__KIND_DRAIN ||
+           kind == XQUEUE__V1__GRADER_MESSAGE__KIND_PONG;
 }
 
 void work_stream_on_message(struct rpc_server_call *call, struct rpc_message *message)
@@ -168,6 +177,7 @@ void work_stream_on_message(struct rpc_server_call *call, struct rpc_message *me
     work->command.done = work_done;
     work->stream = stream;
     work->message = message;
+    work->command.memory_only = work_is_memory_only(work);
     atomic_fetch_add(&stream->references, 1);
     pthread_mutex_lock(&stream->mutex);
     stream->pending++;
@@ -242,6 +252,7 @@ void work_stream_on_close(struct rpc_server_call *call)
     struct work_command *work = MEMORY_NEW(struct work_command);
     work->command.run = work_stream_end_run;
     work->command.done = work_stream_end_done;
+    work->command.memory_only = true;
     work->stream = stream; /* the open call's reference goes with it */
     engine_submit_ending(stream->service->engine, &work->command);
 }

@@ -452,6 +452,36 @@ static void a_full_disk_answers_the_whole_batch_and_then_it_goes_on(void **state
     assert_int_equal(world->failures, 0);
 }
 
+static enum engine_step work_find_no_room(struct task *task, struct queues *queues)
+{
+    (void)task;
+    assert_int_equal(queues_stored(queues, STATUS_FULL), STATUS_UNAVAILABLE);
+    return ENGINE_DONE;
+}
+
+static void what_needs_no_store_is_done_also_behind_what_could_not_be_stored(void **state)
+{
+    struct world *world = *state;
+    struct task gate = task_of(world, work_wait_at_gate);
+    struct task full = task_of(world, work_find_no_room);
+    struct task hand_in = task_of(world, work_submit);
+    struct task heard = task_of(world, NULL);
+    heard.command.memory_only = true;
+    reach_gate(&gate);
+    submit(&full);
+    submit(&hand_in);
+    submit(&heard);
+
+    open_gate(world);
+    await(&heard);
+
+    assert_int_equal(full.committed, STATUS_UNAVAILABLE);
+    assert_int_equal(hand_in.committed, STATUS_UNAVAILABLE);
+    assert_int_equal(hand_in.runs, 0);
+    assert_int_equal(heard.committed, STATUS_UNAVAILABLE);
+    assert_int_equal(heard.runs, 1);
+}
+
 static void a_parked_command_survives_a_full_disk(void **state)
 {
     struct world *world = *state;
@@ -550,6 +580,7 @@ int main(void)
         TEST(due_work_is_done_without_any_command),
         TEST(a_stall_of_our_own_gives_leases_grace),
         TEST(a_full_disk_answers_the_whole_batch_and_then_it_goes_on),
+        TEST(what_needs_no_store_is_done_also_behind_what_could_not_be_stored),
         TEST(a_parked_command_survives_a_full_disk),
         TEST(after_a_failing_disk_nothing_is_answered),
         TEST(destroying_answers_what_waits_and_what_is_parked),
