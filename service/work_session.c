@@ -128,6 +128,25 @@ static enum status work_session_take_back(struct queues *queues, struct work_ses
     return STATUS_OK;
 }
 
+/* What was another grader's is the session's; its result will be, too. */
+static enum status work_session_take_over(struct queues *queues, struct work_session *session, struct live_lease *lease)
+{
+    struct grader *before = lease->grader;
+    enum status status = store_hand_over_lease(queues->store, lease->submission_id, lease->key, session->grader->name);
+    status = queues_stored(queues, status);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    list_remove(&before->leases, &lease->grader_node);
+    lease->grader = session->grader;
+    list_append(&session->grader->leases, &lease->grader_node);
+    if (before->session) {
+        work_session_lease_gone(queues, before->session);
+    }
+    graders_forget_idle(&queues->graders, before);
+    return STATUS_OK;
+}
+
 static enum status work_session_resume(struct queues *queues, struct work_session *session, struct lease_name held,
                                        struct held_answer *answer)
 {
@@ -138,21 +157,18 @@ static enum status work_session_resume(struct queues *queues, struct work_sessio
         return queues->failure;
     }
     lease_table_accept(lease);
+    enum status status = STATUS_OK;
     if (lease->grader != session->grader) {
-        struct grader *before = lease->grader;
-        list_remove(&before->leases, &lease->grader_node);
-        lease->grader = session->grader;
-        list_append(&session->grader->leases, &lease->grader_node);
-        if (before->session) {
-            work_session_lease_gone(queues, before->session);
+        status = work_session_take_over(queues, session, lease);
+        if (status != STATUS_OK) {
+            return queues->failure;
         }
-        graders_forget_idle(&queues->graders, before);
     }
     text_copy(lease->instance, sizeof lease->instance, session->instance);
     lease->streamed = true;
     int64_t expires_in_ms = 0;
     struct error error;
-    enum status status = grading_extend(queues, held, &expires_in_ms, &error);
+    status = grading_extend(queues, held, &expires_in_ms, &error);
     answer->kept = status == STATUS_OK;
     answer->reason = LOST_HARD_LIMIT;
     return queues->failure;

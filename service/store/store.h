@@ -282,6 +282,9 @@ enum status store_note_lost_grader(struct store *store, int64_t submission_id, c
                                    int64_t *out_count) STATUS_CHECKED;
 enum status store_forget_lost_graders(struct store *store, int64_t submission_id) STATUS_CHECKED; /* OK when there are none */
 
+/* The lease is another grader's now. STATUS_STALE as above. */
+enum status store_hand_over_lease(struct store *store, int64_t id, const char *lease_key, const char *grader) STATUS_CHECKED;
+
 /* Calls visit for each LEASED submission; for start-up. visit must not call the store. */
 enum status store_visit_leased(struct store *store, void (*visit)(void *context, const struct store_submission *row),
                                void *context) STATUS_CHECKED;

@@ -116,6 +116,7 @@ static const char *const sql[STATEMENT_END] = {
         " WHERE id = ?17 AND state = ?18",
     [STATEMENT_RENEW_LEASE] =
         "UPDATE submission SET lease_expires_at_ms = ?1 WHERE id = ?2 AND state = 'LEASED' AND lease_key = ?3",
+    [STATEMENT_HAND_OVER_LEASE] = "UPDATE submission SET grader = ?1 WHERE id = ?2 AND state = 'LEASED' AND lease_key = ?3",
 
     [STATEMENT_INSERT_CONTENT] =
         "INSERT INTO content (submission_id, submitter, request_id, request_digest, fairness_key, cost, file_count,"

@@ -219,6 +219,19 @@ enum status store_renew_lease(struct store *store, int64_t id, const char *lease
     return changes == 0 ? STATUS_STALE : STATUS_OK;
 }
 
+enum status store_hand_over_lease(struct store *store, int64_t id, const char *lease_key, const char *grader)
+{
+    struct query query = query_start(store, STATEMENT_HAND_OVER_LEASE);
+    query_bind_text(&query, grader);
+    query_bind_int(&query, id);
+    query_bind_text(&query, lease_key);
+    int64_t changes = 0;
+    enum status status = query_run(&query, &changes);
+    if (status != STATUS_OK)
+        return status;
+    return changes == 0 ? STATUS_STALE : STATUS_OK;
+}
+
 enum status store_visit_leased(struct store *store, void (*visit)(void *context, const struct store_submission *row),
                                void *context)
 {

@@ -315,6 +315,25 @@ static void only_live_ones_with_the_same_replace_key_are_replaceable(void **stat
     store_fixture_commit(fixture);
 }
 
+static void only_the_newest_live_lease_is_handed_over(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_submission row = store_fixture_row(fixture);
+    struct store_submission read;
+    store_fixture_begin(fixture);
+    store_fixture_insert(fixture, &row);
+    store_fixture_lease(fixture, &row);
+
+    assert_int_equal(store_hand_over_lease(fixture->store, row.id, row.lease_key, "heir"), STATUS_OK);
+    assert_int_equal(store_hand_over_lease(fixture->store, row.id, "another", "thief"), STATUS_STALE);
+    assert_int_equal(store_find_submission(fixture->store, row.id, &read), STATUS_OK);
+    assert_int_equal(store_move_submission(fixture->store, &row, SUBMISSION_READY), STATUS_OK);
+
+    assert_string_equal(read.grader, "heir");
+    assert_int_equal(store_hand_over_lease(fixture->store, row.id, row.lease_key, "thief"), STATUS_STALE);
+    store_fixture_commit(fixture);
+}
+
 static void only_the_newest_live_lease_is_renewed(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -402,6 +421,7 @@ int main(void)
         STORE_TEST(only_live_ones_expire),
         STORE_TEST(only_live_ones_with_the_same_replace_key_are_replaceable),
         STORE_TEST(only_the_newest_live_lease_is_renewed),
+        STORE_TEST(only_the_newest_live_lease_is_handed_over),
         STORE_TEST(a_row_that_refers_to_nothing_is_a_bug),
         STORE_TEST(every_leased_one_is_visited),
     };

@@ -409,6 +409,29 @@ static void a_lease_that_another_grader_resumes_counts_there(void **state)
     grader_hears_nothing(&heir);
     assert_int_equal(grader_completes(queue, lease, "x"), STATUS_OK);
     assert_int_equal(count_grants(&heir), 1);
+    struct store_result result;
+    turn_begins(queue);
+    assert_int_equal(store_read_result(queue->store, lease.id, false, &result), STATUS_OK);
+    turn_ends(queue);
+    assert_string_equal(result.grader, "b");
+}
+
+static void a_lease_that_another_grader_resumed_counts_there_after_a_restart(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct scripted_grader heir;
+    struct held_answer answer = {0};
+    char *const queues[] = {demo};
+    submit_many(queue, 1);
+    struct lease lease = poller_leases(queue, "a", 0);
+    const struct lease_name name = {.submission_id = lease.id, .key = lease.key};
+    const struct work_hello hello = {
+        .grader = "b", .instance = "1", .queues = queues, .queue_count = 1, .slots = 1, .held = &name, .held_count = 1};
+    assert_int_equal(grader_tries_hello(queue, &heir, &hello, &answer), STATUS_OK);
+
+    queue_fixture_restart(queue);
+
+    assert_string_equal(lease_table_find(&queue->queues->leases, lease.id)->grader->name, "b");
 }
 
 static void three_unanswered_pings_end_the_session_and_any_word_is_an_answer(void **state)
@@ -524,6 +547,7 @@ int main(void)
         TEST(who_drains_holding_nothing_is_sent_away_at_once_even_in_the_batch_of_its_hello),
         TEST(a_session_that_ends_with_its_last_lease_in_one_batch_is_no_trouble),
         TEST(a_lease_that_another_grader_resumes_counts_there),
+        TEST(a_lease_that_another_grader_resumed_counts_there_after_a_restart),
         TEST(three_unanswered_pings_end_the_session_and_any_word_is_an_answer),
         TEST(a_stopping_service_sends_graders_away_and_takes_no_new_ones),
         TEST(a_hello_that_breaks_its_bounds_is_refused_and_leaves_nothing),
