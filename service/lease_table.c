@@ -125,8 +125,11 @@ void lease_table_grace(struct lease_table *table, struct live_lease *lease, int6
 {
     const struct config_queue *settings = lease->queue->settings;
     int64_t full_ms = clock_add_ms(now_ms, settings->lease_ms);
+    int64_t last_ms = clock_add_ms(now_ms, settings->hard_limit_ms);
+    /* Stored times are those of the clock before: when it was set back, they would keep the submission for as long. */
+    lease->hard_limit_at_ms = lease->hard_limit_at_ms < last_ms ? lease->hard_limit_at_ms : last_ms;
     lease->hard_limit_at_ms = lease->hard_limit_at_ms < full_ms ? full_ms : lease->hard_limit_at_ms;
-    lease->expires_at_ms = lease->expires_at_ms < full_ms ? full_ms : lease->expires_at_ms;
+    lease->expires_at_ms = full_ms;
     lease->accept_until_ms = clock_add_ms(now_ms, settings->accept_within_ms);
     lease->warned = false;
     lease_table_reschedule(table, lease);

@@ -85,7 +85,7 @@ void lease_table_reschedule(struct lease_table *table, struct live_lease *lease)
 /* The lease that is due first, if it is due at now_ms; else NULL. */
 struct live_lease *lease_table_next_due(struct lease_table *table, int64_t now_ms);
 int64_t lease_table_next_due_ms(const struct lease_table *table); /* INT64_MAX: none */
-/* The time that stood still for us shall not count against graders: every lease runs on for its queue's full length at least.
+/* The time that stood still for us shall not count against graders: every lease runs on for its queue's full length.
  */
 void lease_table_give_grace(struct lease_table *table, int64_t now_ms);
 /* The same for one. */

@@ -396,6 +396,22 @@ static void time_that_stood_still_for_us_does_not_count_against_graders(void **s
     check_back_in_place(queue, id, 1);
 }
 
+static void a_clock_that_was_set_back_does_not_keep_a_lease_for_longer(void **state)
+{
+    struct queue_fixture *queue = *state;
+    int64_t id = lms_submits(queue, "demo", "first");
+    struct lease lease = poller_leases(queue, "g", 0);
+
+    queue->now_ms -= LEASE_MS * 5;
+    queue_fixture_restart(queue);
+    clock_advances(queue, LEASE_MS - 1);
+    assert_int_equal(state_of(queue, id), SUBMISSION_LEASED);
+    assert_int_equal(grader_renews(queue, lease, NULL), STATUS_OK);
+    clock_advances(queue, LEASE_MS);
+
+    assert_int_equal(state_of(queue, id), SUBMISSION_READY);
+}
+
 static void a_lease_in_a_queue_that_is_gone_from_the_configuration_waits_for_it(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -507,6 +523,7 @@ int main(void)
         TEST(after_a_restart_who_is_heard_of_counts_again),
         TEST(a_result_that_comes_after_a_restart_is_taken),
         TEST(time_that_stood_still_for_us_does_not_count_against_graders),
+        TEST(a_clock_that_was_set_back_does_not_keep_a_lease_for_longer),
         TEST(a_lease_in_a_queue_that_is_gone_from_the_configuration_waits_for_it),
         TEST(the_next_due_time_is_never_missed),
         TEST(a_grader_is_sent_no_more_than_its_stream_can_hold_before_it_accepts),
