@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Graders on Work streams: they come, give credit, fall silent, vanish, come again with what they hold. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,8 @@ void streams_end(struct simulation *simulation)
 
 /* ---- something said on a stream ---- */
 
+static enum status hello_run(struct ask *ask, struct queues *queues);
+
 struct stream_ask {
     struct ask ask;        /* first */
     struct stream *stream; /* counted */
@@ -83,6 +86,7 @@ static struct stream_ask *stream_ask_new(struct stream *stream, enum status (*ru
     said->ask.told = told;
     said->ask.finish = stream_ask_finish;
     said->stream = stream;
+    said->ask.command.memory_only = run != hello_run;
     stream->references++;
     return said;
 }
@@ -119,7 +123,8 @@ static void credit_told(struct ask *ask, bool stored)
 {
     struct stream_ask *said = (struct stream_ask *)ask;
     (void)stored;
-    if (!ask->ran || said->ignored)
+    assert(ask->ran);
+    if (said->ignored)
         return;
     said->stream->credit = said->credit;
     said->stream->has_byte_credit = said->bytes > 0;
@@ -149,7 +154,8 @@ static void drain_told(struct ask *ask, bool stored)
 {
     struct stream_ask *said = (struct stream_ask *)ask;
     (void)stored;
-    if (!ask->ran || said->ignored)
+    assert(ask->ran);
+    if (said->ignored)
         return;
     said->stream->draining = true;
     trace_add(ask->world->trace, "g%d, stream %" PRIu64 ", drains", said->stream->grader, said->stream->number);
@@ -168,10 +174,7 @@ static void end_told(struct ask *ask, bool stored)
 {
     struct stream_ask *said = (struct stream_ask *)ask;
     (void)stored;
-    if (!ask->ran) { /* whatever becomes of the batch, the stream is gone */
-        world_ask(&stream_ask_new(said->stream, end_run, end_told)->ask);
-        return;
-    }
+    assert(ask->ran); /* whatever becomes of the batch, the stream is gone */
     trace_add(ask->world->trace, "g%d, stream %" PRIu64 ", is gone", said->stream->grader, said->stream->number);
 }
 
@@ -282,8 +285,11 @@ static void hello_told(struct ask *ask, bool stored)
     }
     stream->welcome = true;
     model_instance(&simulation->model, stream->grader, stream->instance);
-    for (size_t at = 0; at < said->held_count; at++)
+    for (size_t at = 0; at < said->held_count; at++) {
+        trace_add(&simulation->trace, "g%d holds %" PRId64 ": %s", stream->grader, said->held[at].submission_id,
+                  said->answers[at].kept ? "kept" : "lost");
         model_resumed(&simulation->model, said->held[at], stream->grader, stream->instance, &said->answers[at]);
+    }
 }
 
 /* Mostly what it holds, sometimes what it lost long ago, or what somebody else has. */
@@ -294,7 +300,7 @@ static void hello_name_leases(struct simulation *simulation, struct stream_ask *
         const struct model_recent *recent = &model->recent[at];
         struct model_submission *submission = recent->id != 0 ? model_find(model, recent->id) : NULL;
         const struct model_lease *lease = submission ? model_find_lease(submission, recent->key) : NULL;
-        bool foreign = simulation_roll(simulation, 40) == 99;
+        bool foreign = simulation_roll(simulation, 40) == 0;
         if (!lease || (lease->grader != said->stream->grader && !foreign))
             continue;
         memcpy(said->keys[said->held_count], recent->key, sizeof recent->key);

@@ -494,10 +494,11 @@ void model_claimed(struct model *model, struct lease_name name, int grader, int 
 {
     struct model_submission *submission = model_find(model, name.submission_id);
     struct model_lease *lease = submission ? model_find_lease(submission, name.key) : NULL;
-    if (lease) {
-        lease->grader = grader;
-        lease->instance = instance;
-    }
+    if (!lease)
+        return;
+    lease->instance = instance;
+    if (lease->grader != grader)
+        lease->grader = MODEL_NOBODY; /* the one in memory, the other in the store */
 }
 
 void model_resumed(struct model *model, struct lease_name name, int grader, int instance, const struct held_answer *answer)
@@ -619,7 +620,10 @@ void model_service_starts(struct model *model, const struct lease_table *leases)
             trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " did not outlive the restart", newest->number,
                         submission->id);
         int64_t full_ms = now(model) + newest->lease_ms;
-        newest->hard_limit_at_ms = newest->first_hard_limit_at_ms < full_ms ? full_ms : newest->first_hard_limit_at_ms;
+        int64_t last_ms = now(model) + settings_of(model, submission)->hard_limit_ms;
+        newest->hard_limit_at_ms = earlier(newest->first_hard_limit_at_ms, last_ms);
+        if (newest->hard_limit_at_ms < full_ms)
+            newest->hard_limit_at_ms = full_ms;
         model_promise(submission, newest, full_ms);
     }
 }

@@ -8,7 +8,7 @@
 #include "tests/simulation/actors.h"
 #include "tests/support/faulty_vfs.h"
 
-enum { BATCH_MAX = 30, DISK_STEPS_MAX = 200, JUMP_MS_MAX = 7200000, HOURS_MS_MAX = 10800000 };
+enum { BATCH_MAX = 30, DISK_STEPS_MAX = 200, DISK_MS_MAX = 30000, JUMP_MS_MAX = 7200000, HOURS_MS_MAX = 10800000 };
 
 /* Three queues: one as usual, one with long leases, one where everything goes fast and little fits in. */
 static const char yaml[] = "service: {ping_period_ms: 10000, grader_leases_max: 4}\n"
@@ -48,7 +48,12 @@ void time_passes(struct simulation *simulation)
     uint32_t most_ms = at_most_ms[simulation_roll(simulation, sizeof at_most_ms / sizeof at_most_ms[0])];
     if (simulation_roll(simulation, 300) == 0)
         most_ms = HOURS_MS_MAX;
-    world_pass(&simulation->world, simulation_roll(simulation, most_ms) + 1, false);
+    uint32_t ms = simulation_roll(simulation, most_ms) + 1;
+    if (ms > DISK_MS_MAX) { /* somebody makes room in the meantime */
+        world_heal_disk(&simulation->world);
+        simulation->disk_left = 0;
+    }
+    world_pass(&simulation->world, ms, false);
 }
 
 void time_passes_asleep(struct simulation *simulation)
