@@ -14,6 +14,7 @@
 void lms_submits(struct simulation *simulation);
 void lms_repeats(struct simulation *simulation);
 void lms_looks(struct simulation *simulation);
+void lms_cancels(struct simulation *simulation);
 
 /* ---- graders, on streams ---- */
 void grader_connects(struct simulation *simulation);

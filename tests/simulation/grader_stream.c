@@ -272,6 +272,8 @@ static void hello_told(struct ask *ask, bool stored)
     struct stream *stream = said->stream;
     struct simulation *simulation = stream->simulation;
     if (!stored) { /* no session without its commit: the grader connects again. But the service has heard what it holds. */
+        trace_add(&simulation->trace, "g%d, stream %" PRIu64 ", cannot connect with %zu leases", stream->grader, stream->number,
+                  said->held_count);
         for (size_t at = 0; ask->ran && at < said->held_count; at++)
             model_claimed(&simulation->model, said->held[at], stream->grader, stream->instance);
         stream_goes(stream);

@@ -208,3 +208,40 @@ void lms_looks(struct simulation *simulation)
     look->id = submission->id;
     world_ask(&look->ask);
 }
+
+/* ---- taking back ---- */
+
+struct cancel_ask {
+    struct ask ask; /* first */
+    struct simulation *simulation;
+    int64_t id;
+};
+
+static enum status cancel_run(struct ask *ask, struct queues *queues)
+{
+    const struct cancel_order order = {
+        .id = ((struct cancel_ask *)ask)->id, .user = "lms", .may_cancel_all = true, .reason = "handed in by mistake"};
+    return submitting_cancel(queues, &order, &ask->error);
+}
+
+static void cancel_told(struct ask *ask, bool stored)
+{
+    const struct cancel_ask *cancel = (struct cancel_ask *)ask;
+    if (!stored)
+        return;
+    trace_add(ask->world->trace, "an LMS takes %" PRId64 " back: %s", cancel->id, status_name(ask->status));
+    model_canceled(&cancel->simulation->model, cancel->id, ask->status);
+}
+
+void lms_cancels(struct simulation *simulation)
+{
+    const struct model_submission *submission = some_submission(simulation);
+    if (!submission)
+        return;
+    struct cancel_ask *cancel = world_new_ask(&simulation->world, sizeof *cancel);
+    cancel->ask.run = cancel_run;
+    cancel->ask.told = cancel_told;
+    cancel->simulation = simulation;
+    cancel->id = submission->id;
+    world_ask(&cancel->ask);
+}

@@ -180,6 +180,27 @@ void model_refused(struct model *model, const struct model_submission *sent, enu
     model->refused++;
 }
 
+void model_canceled(struct model *model, int64_t id, enum status status)
+{
+    struct model_submission *submission = model_find(model, id);
+    enum status right = STATUS_WRONG_STATE;
+    if (!submission)
+        right = STATUS_NOT_FOUND;
+    else if (submission->fate == FATE_LIVE || submission->fate == FATE_CANCELED)
+        right = STATUS_OK;
+    bool may_be_dead = submission && submission->fate == FATE_LIVE && model_may_be_dead(model, submission) &&
+                       (submission->surrendered || !model_is_promised(model, model_newest(submission)));
+    if (status != right && !(status == STATUS_WRONG_STATE && may_be_dead))
+        trace_break(model->trace, PROMISE_STATE, "%" PRId64 " is canceled: %s instead of %s", id, status_name(status),
+                    status_name(right));
+    if (status == STATUS_OK && submission) {
+        model_settle(submission, FATE_CANCELED);
+    } else if (submission && submission->fate == FATE_LIVE) {
+        model_settle(submission, FATE_DEAD);
+        model_outcome_before(submission);
+    }
+}
+
 void model_purged(struct model *model, struct model_submission *submission)
 {
     struct model_submission *last = model->items[--model->count];
@@ -497,8 +518,10 @@ void model_claimed(struct model *model, struct lease_name name, int grader, int 
     if (!lease)
         return;
     lease->instance = instance;
-    if (lease->grader != grader)
-        lease->grader = MODEL_NOBODY; /* the one in memory, the other in the store */
+    if (lease->grader == grader)
+        return;
+    lease->grader = MODEL_NOBODY; /* the one in memory, the other in the store */
+    lease->promised_until_ms = 0;
 }
 
 void model_resumed(struct model *model, struct lease_name name, int grader, int instance, const struct held_answer *answer)
@@ -617,8 +640,8 @@ void model_service_starts(struct model *model, const struct lease_table *leases)
         const struct map_node *node = map_find(&leases->by_submission, &submission->id, sizeof submission->id);
         const struct live_lease *live = node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
         if (!live || strcmp(live->key, newest->key) != 0 || live->expires_at_ms < now(model) + newest->lease_ms)
-            trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " did not outlive the restart", newest->number,
-                        submission->id);
+            trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " %s the restart", newest->number, submission->id,
+                        live ? "is good for less than its length after" : "did not outlive");
         int64_t full_ms = now(model) + newest->lease_ms;
         int64_t last_ms = now(model) + settings_of(model, submission)->hard_limit_ms;
         newest->hard_limit_at_ms = earlier(newest->first_hard_limit_at_ms, last_ms);

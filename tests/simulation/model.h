@@ -128,6 +128,7 @@ bool model_is_promised(const struct model *model, const struct model_lease *leas
 /* submission: filled in as it was sent; copied. */
 void model_submitted(struct model *model, const struct model_submission *submission, const struct submit_receipt *receipt);
 void model_refused(struct model *model, const struct model_submission *submission, enum status status);
+void model_canceled(struct model *model, int64_t id, enum status status);
 void model_purged(struct model *model, struct model_submission *submission);
 /* An administrator's word. */
 void model_retired(struct model *model, struct model_submission *submission, bool tell_nobody);

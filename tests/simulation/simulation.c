@@ -127,6 +127,7 @@ static const struct {
     {"submit", 120, lms_submits},
     {"repeat", 10, lms_repeats},
     {"look", 30, lms_looks},
+    {"cancel", 8, lms_cancels},
     {"connect", 12, grader_connects},
     {"vanish", 4, grader_vanishes},
     {"credit", 80, grader_gives_credit},
