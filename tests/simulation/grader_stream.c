@@ -206,6 +206,9 @@ static void stream_on_grant(struct stream *stream, const struct grant *grant)
     if (stream->credit <= 0 || (stream->has_byte_credit && stream->bytes <= 0) || stream->draining)
         trace_break(&simulation->trace, PROMISE_CREDIT, "g%d is granted %" PRId64 " beyond its credit", stream->grader,
                     granted.id);
+    if (stream->quiet_until_ms > simulation->world.now_ms)
+        trace_break(&simulation->trace, PROMISE_CREDIT, "g%d is granted %" PRId64 " although it is to be left alone",
+                    stream->grader, granted.id);
     stream->credit--;
     stream->bytes -= (int64_t)grant->content.body_length;
     model_granted(&simulation->model, &granted);
@@ -225,6 +228,11 @@ static void stream_notify(struct grader_link *link, const struct grader_notice *
         trace_add(&simulation->trace, "g%d hears that %" PRId64 " is lost: %d", stream->grader, notice->submission_id,
                   (int)notice->reason);
         model_lost(&simulation->model, notice->submission_id, notice->lease_key, notice->reason);
+        break;
+    case GRADER_NOTICE_QUIET:
+        trace_add(&simulation->trace, "g%d hears that it is left alone for %" PRId64 " ms", stream->grader,
+                  notice->duration_ms);
+        stream->quiet_until_ms = notice->queue[0] == '\0' ? simulation->world.now_ms + notice->duration_ms : 0;
         break;
     case GRADER_NOTICE_PING:
         if (!stream->silent)

@@ -88,9 +88,25 @@ static void model_settle(struct model_submission *submission, enum model_fate fa
     model_end_lease(submission);
 }
 
+static int64_t count_bits(unsigned bits)
+{
+    int64_t count = 0;
+    for (; bits != 0; bits &= bits - 1)
+        count++;
+    return count;
+}
+
+/* As many failures as are allowed, or as many graders that went down on it. */
+static bool model_may_be_used_up(const struct model *model, const struct model_submission *submission)
+{
+    const struct config_queue *settings = settings_of(model, submission);
+    return submission->failures_possible >= settings->attempts_max ||
+           count_bits(submission->graders_possible) >= settings->poison_graders_max;
+}
+
 bool model_may_be_dead(const struct model *model, const struct model_submission *submission)
 {
-    return submission->failures_possible >= settings_of(model, submission)->attempts_max || submission->may_have_expired ||
+    return model_may_be_used_up(model, submission) || submission->may_have_expired ||
            (submission->expires_at_ms > 0 && submission->expires_at_ms <= now(model));
 }
 
@@ -230,6 +246,7 @@ void model_requeued(struct model *model, struct model_submission *submission)
     submission->fate = FATE_LIVE;
     submission->failures_sure = 0;
     submission->failures_possible = 0;
+    submission->graders_possible = 0;
     submission->expires_at_ms = 0;
     submission->may_have_expired = false;
     submission->ready_at_ms = now(model);
@@ -297,6 +314,8 @@ void model_granted(struct model *model, const struct model_grant *grant)
     submission->grants++;
     submission->surrendered = false;
     submission->failures_possible++;
+    if (grant->grader >= 0)
+        submission->graders_possible |= 1U << (unsigned)grant->grader;
     struct model_lease *lease = model_newest(submission);
     *lease = (struct model_lease){
         .number = ++model->lease_numbers,
@@ -439,7 +458,7 @@ void model_failed(struct model *model, struct lease_name name, enum status statu
     submission->failures_sure++;
     bool dead = failure->out_state == SUBMISSION_DEAD;
     int64_t most = settings_of(model, submission)->attempts_max;
-    if (dead ? submission->failures_possible < most : submission->failures_sure >= most)
+    if (dead ? !model_may_be_used_up(model, submission) : submission->failures_sure >= most)
         trace_break(model->trace, PROMISE_STATE, "%" PRId64 " is %s after %" PRId64 " to %" PRId64 " failures", submission->id,
                     dead ? "dead" : "not dead", submission->failures_sure, submission->failures_possible);
     if (dead) {
@@ -640,8 +659,8 @@ void model_service_starts(struct model *model, const struct lease_table *leases)
         const struct map_node *node = map_find(&leases->by_submission, &submission->id, sizeof submission->id);
         const struct live_lease *live = node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
         if (!live || strcmp(live->key, newest->key) != 0 || live->expires_at_ms < now(model) + newest->lease_ms)
-            trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " %s the restart", newest->number, submission->id,
-                        live ? "is good for less than its length after" : "did not outlive");
+            trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " %s the restart", newest->number,
+                        submission->id, live ? "is good for less than its length after" : "did not outlive");
         int64_t full_ms = now(model) + newest->lease_ms;
         int64_t last_ms = now(model) + settings_of(model, submission)->hard_limit_ms;
         newest->hard_limit_at_ms = earlier(newest->first_hard_limit_at_ms, last_ms);

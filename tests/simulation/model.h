@@ -87,6 +87,7 @@ struct model_submission {
     bool surrendered; /* the newest key was given back */
     int64_t failures_sure;
     int64_t failures_possible;
+    unsigned graders_possible; /* bits of those who may have gone down on it */
     int64_t generation;
     uint64_t result;
     struct model_delivery delivery;

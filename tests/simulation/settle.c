@@ -35,8 +35,8 @@ static int64_t settle_bound_ms(const struct simulation *simulation)
         int64_t lease_ms = queue->hard_limit_ms + 2 * queue->lease_ms + queue->retry_delay_ms_max;
         longest_ms = lease_ms > longest_ms ? lease_ms : longest_ms;
     }
-    return longest_ms + config->delivery.lease_ms + config->delivery.retry_delay_ms_max + 20 * INT64_C(60000) +
-           simulation->jumped_ms;
+    return longest_ms + config->delivery.lease_ms + config->delivery.retry_delay_ms_max + config->service.grader_quiet_ms_max +
+           20 * INT64_C(60000) + simulation->jumped_ms;
 }
 
 static void settle_begins(struct simulation *simulation)

@@ -64,7 +64,8 @@ struct stream {
     bool welcome;
     bool draining;
     bool silent;
-    int64_t credit; /* as told, less what was granted since */
+    int64_t quiet_until_ms; /* it was told that nothing is granted to it until then */
+    int64_t credit;         /* as told, less what was granted since */
     bool has_byte_credit;
     int64_t bytes;
 };
