@@ -54,6 +54,10 @@ void administrator_purges(struct simulation *simulation);
 void administrator_requeues(struct simulation *simulation);
 void administrator_retires(struct simulation *simulation);
 void administrator_requeues_deliveries(struct simulation *simulation);
+void administrator_regrades(struct simulation *simulation);
+/* One is paused or drained, or not any more. */
+void administrator_stops_queue(struct simulation *simulation);
+void administrator_lets_all_queues_go(struct simulation *simulation);
 
 /* ---- the world ---- */
 void time_passes(struct simulation *simulation);

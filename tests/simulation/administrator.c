@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "service/bulk.h"
+#include "service/roster.h"
 #include "tests/simulation/actors.h"
 
 enum { PURGE_ABOVE = 150, IDS_MAX = 64 };
@@ -38,6 +39,9 @@ static void bulk_changed(struct bulk_ask *administrator, struct model_submission
     case BULK_REQUEUE:
         model_requeued(model, submission);
         break;
+    case BULK_REGRADE:
+        model_regraded(model, submission);
+        break;
     case BULK_RETIRE:
         model_retired(model, submission, administrator->order.tell_nobody);
         break;
@@ -56,6 +60,7 @@ static void bulk_told(struct ask *ask, bool stored)
     static const char *const words[BULK_KIND_END] = {
         [BULK_REQUEUE] = "requeues",
         [BULK_RETIRE] = "retires",
+        [BULK_REGRADE] = "has graded once more",
         [BULK_PURGE] = "purges",
         [BULK_REQUEUE_DELIVERIES] = "requeues the delivery of",
     };
@@ -116,19 +121,8 @@ static void bulk_ask_some(struct simulation *simulation, struct bulk_ask *admini
 static bool is_over(const struct model_submission *submission)
 {
     const struct model_delivery *delivery = &submission->delivery;
-    if (delivery->loose)
-        return false;
-    switch (submission->fate) {
-    case FATE_CANCELED:
-    case FATE_SUPERSEDED:
-        return true;
-    case FATE_GRADED:
-    case FATE_UNGRADABLE:
-    case FATE_DEAD:
-        return delivery->bringing == BRINGING_NOTHING || delivery->bringing == BRINGING_DONE;
-    default:
-        return false;
-    }
+    return submission->fate != FATE_LIVE && !delivery->loose &&
+           (delivery->bringing == BRINGING_NOTHING || delivery->bringing == BRINGING_DONE);
 }
 
 /* Keeps the run small. In a batch of its own: an amended result before it would make something unfinished of it. */
@@ -177,4 +171,78 @@ void administrator_retires(struct simulation *simulation)
 void administrator_requeues_deliveries(struct simulation *simulation)
 {
     bulk_ask_some(simulation, bulk_new(simulation, BULK_REQUEUE_DELIVERIES));
+}
+
+/* One that gives way to no other with its key, nor makes another give way. */
+void administrator_regrades(struct simulation *simulation)
+{
+    struct model *model = &simulation->model;
+    if (model->count == 0)
+        return;
+    const struct model_submission *submission = model->items[simulation_roll(simulation, (uint32_t)model->count)];
+    if (submission->replace_key != 0)
+        return;
+    struct bulk_ask *administrator = bulk_new(simulation, BULK_REGRADE);
+    administrator->ids[0] = submission->id;
+    administrator->id_count = 1;
+    world_ask(&administrator->ask);
+}
+
+/* ---- queues ---- */
+
+struct queue_ask {
+    struct ask ask; /* first */
+    struct simulation *simulation;
+    int queue;
+    bool pauses; /* else it drains */
+    bool on;
+};
+
+static enum status queue_run(struct ask *ask, struct queues *queues)
+{
+    struct queue_ask *said = (struct queue_ask *)ask;
+    struct queue *queue = NULL;
+    const char *name = queues->config->queues[said->queue].name;
+    return said->pauses ? roster_pause(queues, name, said->on, &queue, &ask->error)
+                        : roster_drain(queues, name, said->on, &queue, &ask->error);
+}
+
+static void queue_told(struct ask *ask, bool stored)
+{
+    const struct queue_ask *said = (const struct queue_ask *)ask;
+    struct model *model = &said->simulation->model;
+    if (!stored)
+        return;
+    trace_add(model->trace, "q%d %s %s: %s", said->queue, said->on ? "is" : "is no longer",
+              said->pauses ? "paused" : "draining", status_name(ask->status));
+    if (ask->status != STATUS_OK)
+        trace_break(model->trace, PROMISE_ANSWER, "a queue cannot be paused or drained: %s", ask->error.text);
+    (said->pauses ? model->paused : model->draining)[said->queue] = said->on;
+}
+
+static void queue_ask(struct simulation *simulation, int queue, bool pauses, bool on)
+{
+    struct queue_ask *said = world_new_ask(&simulation->world, sizeof *said);
+    said->ask.run = queue_run;
+    said->ask.told = queue_told;
+    said->simulation = simulation;
+    said->queue = queue;
+    said->pauses = pauses;
+    said->on = on;
+    world_ask(&said->ask);
+}
+
+void administrator_stops_queue(struct simulation *simulation)
+{
+    int queue = (int)simulation_roll(simulation, SIMULATION_QUEUES);
+    bool pauses = simulation_roll(simulation, 2);
+    queue_ask(simulation, queue, pauses, simulation_roll(simulation, 4) == 0);
+}
+
+void administrator_lets_all_queues_go(struct simulation *simulation)
+{
+    for (int queue = 0; queue < SIMULATION_QUEUES; queue++) {
+        queue_ask(simulation, queue, true, false);
+        queue_ask(simulation, queue, false, false);
+    }
 }

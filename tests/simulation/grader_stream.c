@@ -232,7 +232,8 @@ static void stream_notify(struct grader_link *link, const struct grader_notice *
     case GRADER_NOTICE_QUIET:
         trace_add(&simulation->trace, "g%d hears that it is left alone for %" PRId64 " ms", stream->grader,
                   notice->duration_ms);
-        stream->quiet_until_ms = notice->queue[0] == '\0' ? simulation->world.now_ms + notice->duration_ms : 0;
+        if (notice->queue[0] == '\0')
+            stream->quiet_until_ms = simulation->world.now_ms + notice->duration_ms;
         break;
     case GRADER_NOTICE_PING:
         if (!stream->silent)

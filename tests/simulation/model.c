@@ -167,6 +167,8 @@ void model_submitted(struct model *model, const struct model_submission *sent, c
         trace_break(model->trace, PROMISE_ACKNOWLEDGED, "submission %" PRId64 " was given an id or a request id again", id);
         return;
     }
+    if (model->draining[sent->queue])
+        trace_break(model->trace, PROMISE_STATE, "submission %" PRId64 " is taken, and its queue is draining", id);
     assert(model->count < MODEL_SUBMISSIONS_MAX);
     struct model_submission *kept = memory_copy(sent, sizeof *sent);
     kept->id = id;
@@ -190,7 +192,8 @@ void model_refused(struct model *model, const struct model_submission *sent, enu
     for (size_t at = 0; at < model->count; at++)
         live += model->items[at]->queue == sent->queue && model->items[at]->fate == FATE_LIVE;
     bool full = status == STATUS_FULL && live >= settings->ready_max && !first;
-    if (!reused && !full)
+    bool drained = model->draining[sent->queue] && (status == STATUS_WRONG_STATE || status == STATUS_UNAVAILABLE) && !first;
+    if (!reused && !full && !drained)
         trace_break(model->trace, PROMISE_ANSWER, "a submission to %s was refused: %s, %" PRId64 " are live", settings->name,
                     status_name(status), live);
     model->refused++;
@@ -236,12 +239,9 @@ void model_retired(struct model *model, struct model_submission *submission, boo
     (void)model;
 }
 
-void model_requeued(struct model *model, struct model_submission *submission)
+/* It is graded anew. */
+static void model_begin_again(struct model *model, struct model_submission *submission)
 {
-    bool may_be = submission->fate == FATE_DEAD || submission->fate == FATE_UNGRADABLE ||
-                  (submission->fate == FATE_LIVE && model_may_be_dead(model, submission));
-    if (!may_be)
-        trace_break(model->trace, PROMISE_STATE, "%" PRId64 " was requeued, which it could not be", submission->id);
     model_end_lease(submission);
     submission->fate = FATE_LIVE;
     submission->failures_sure = 0;
@@ -250,6 +250,23 @@ void model_requeued(struct model *model, struct model_submission *submission)
     submission->expires_at_ms = 0;
     submission->may_have_expired = false;
     submission->ready_at_ms = now(model);
+}
+
+void model_regraded(struct model *model, struct model_submission *submission)
+{
+    if (submission->fate != FATE_GRADED)
+        trace_break(model->trace, PROMISE_STATE, "%" PRId64 " is graded once more, which it could not be", submission->id);
+    model_begin_again(model, submission);
+    submission->surrendered = true;
+}
+
+void model_requeued(struct model *model, struct model_submission *submission)
+{
+    bool may_be = submission->fate == FATE_DEAD || submission->fate == FATE_UNGRADABLE ||
+                  (submission->fate == FATE_LIVE && model_may_be_dead(model, submission));
+    if (!may_be)
+        trace_break(model->trace, PROMISE_STATE, "%" PRId64 " was requeued, which it could not be", submission->id);
+    model_begin_again(model, submission);
     submission->delivery.loose = true;
 }
 
@@ -298,6 +315,8 @@ static void model_check_grant(struct model *model, struct model_submission *subm
     if (now(model) < submission->ready_at_ms)
         trace_break(trace, PROMISE_STATE, "%" PRId64 " is granted %" PRId64 " ms before its time", grant->id,
                     submission->ready_at_ms - now(model));
+    if (model->paused[submission->queue])
+        trace_break(trace, PROMISE_STATE, "%" PRId64 " is granted, and its queue is paused", grant->id);
     if (grant->body != submission->body)
         trace_break(trace, PROMISE_ACKNOWLEDGED, "%" PRId64 " is granted with another body", grant->id);
 }

@@ -23,6 +23,7 @@ enum {
     MODEL_SUBMISSIONS_MAX = 4000, /* not purged, at the same time */
     MODEL_LEASES_MAX = 24,        /* the last ones of a submission; older keys are forgotten */
     MODEL_GRADERS = 6,
+    MODEL_QUEUES = 3,
     MODEL_RECENT = 64,
     MODEL_UNARY = -1, /* in place of the instance of a grader */
     MODEL_NOBODY = -1,
@@ -112,6 +113,8 @@ struct model {
     uint32_t lease_numbers;
     uint64_t texts; /* bodies and results so far: each is another */
     int64_t last_id;
+    bool paused[MODEL_QUEUES];
+    bool draining[MODEL_QUEUES];
     /* For the closing report, and to know that a run was worth something. */
     uint64_t submitted, granted, graded, delivered, stale, superseded, refused, purged, unstored;
 };
@@ -134,6 +137,8 @@ void model_purged(struct model *model, struct model_submission *submission);
 /* An administrator's word. */
 void model_retired(struct model *model, struct model_submission *submission, bool tell_nobody);
 void model_requeued(struct model *model, struct model_submission *submission);
+/* Graded once more: what the LMS was told stays until there is a new result. */
+void model_regraded(struct model *model, struct model_submission *submission);
 /* Checks the row that somebody was shown, and takes what only time could bring about. */
 void model_seen(struct model *model, struct model_submission *submission, const struct store_submission *row);
 /* The same of its delivery; NULL: there is none. */

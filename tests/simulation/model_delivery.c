@@ -12,6 +12,9 @@ static int64_t now(const struct model *model)
 
 void model_outcome(struct model_submission *submission)
 {
+    /* Graded once more, and not as well as before: nobody is told. */
+    if (submission->generation > 0 && submission->fate != FATE_GRADED)
+        return;
     submission->delivery = (struct model_delivery){
         .bringing = submission->has_destination ? BRINGING_DUE : BRINGING_NOTHING,
     };
@@ -46,14 +49,14 @@ static bool model_outcome_is_right(struct model *model, struct model_submission 
     const struct store_delivery *row = &lease->row;
     switch (row->outcome) {
     case DELIVERY_OUTCOME_RESULT:
-        if (submission->fate == FATE_GRADED && row->generation == submission->generation && lease->result == submission->result)
+        if (submission->generation > 0 && row->generation == submission->generation && lease->result == submission->result)
             return true;
         trace_break(model->trace, PROMISE_ONE_RESULT,
                     "of %" PRId64 " generation %" PRId64 " is brought, which is not the result", row->submission_id,
                     row->generation);
         return true;
     case DELIVERY_OUTCOME_UNGRADABLE:
-        return submission->fate == FATE_UNGRADABLE;
+        return submission->fate == FATE_UNGRADABLE && submission->generation == 0;
     default:
         if (submission->fate == FATE_LIVE && model_may_be_dead(model, submission)) {
             struct model_lease *newest = model_newest(submission);
@@ -62,7 +65,7 @@ static bool model_outcome_is_right(struct model *model, struct model_submission 
             submission->fate = FATE_DEAD;
             model_outcome_before(submission);
         }
-        return submission->fate == FATE_DEAD && !submission->tell_nobody;
+        return submission->fate == FATE_DEAD && !submission->tell_nobody && submission->generation == 0;
     }
 }
 
@@ -215,8 +218,8 @@ static bool model_explains_delivery(struct model *model, struct model_submission
         [FATE_UNGRADABLE] = DELIVERY_OUTCOME_UNGRADABLE,
     };
     struct model_delivery *delivery = &submission->delivery;
-    if (row->outcome != outcomes[submission->fate] ||
-        (row->outcome == DELIVERY_OUTCOME_RESULT && row->generation != submission->generation))
+    enum delivery_outcome outcome = submission->generation > 0 ? DELIVERY_OUTCOME_RESULT : outcomes[submission->fate];
+    if (row->outcome != outcome || (row->outcome == DELIVERY_OUTCOME_RESULT && row->generation != submission->generation))
         return false;
     switch (row->state) {
     case DELIVERY_IN_FLIGHT:

@@ -43,6 +43,7 @@ static void settle_begins(struct simulation *simulation)
 {
     world_heal_disk(&simulation->world);
     simulation->disk_left = 0;
+    administrator_lets_all_queues_go(simulation);
     world_turn(&simulation->world);
     simulation->calm = true;
     for (int grader = 0; grader < MODEL_GRADERS; grader++) {

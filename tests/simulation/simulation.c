@@ -147,6 +147,8 @@ static const struct {
     {"requeue", 8, administrator_requeues},
     {"retire", 2, administrator_retires},
     {"requeue-delivery", 8, administrator_requeues_deliveries},
+    {"regrade", 8, administrator_regrades},
+    {"stop-queue", 6, administrator_stops_queue},
     {"time", 90, time_passes},
     {"sleep", 1, time_passes_asleep},
     {"restart", 1, service_restarts},
