@@ -555,6 +555,7 @@ void model_claimed(struct model *model, struct lease_name name, int grader, int 
     struct model_lease *lease = submission ? model_find_lease(submission, name.key) : NULL;
     if (!lease)
         return;
+    submission->graders_possible |= 1U << (unsigned)grader;
     lease->instance = instance;
     if (lease->grader == grader)
         return;
@@ -567,9 +568,11 @@ void model_resumed(struct model *model, struct lease_name name, int grader, int 
     struct model_lease *lease = model_held(model, name, answer->kept ? STATUS_OK : STATUS_STALE, "resumption");
     if (!lease)
         return;
+    struct model_submission *submission = model_find(model, name.submission_id);
+    submission->graders_possible |= 1U << (unsigned)grader;
     lease->grader = grader;
     lease->instance = instance;
-    model_promise(model_find(model, name.submission_id), lease, now(model) + lease->lease_ms);
+    model_promise(submission, lease, now(model) + lease->lease_ms);
 }
 
 /* ---- what anybody can see ---- */
