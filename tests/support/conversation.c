@@ -130,6 +130,7 @@ struct scripted_grader *grader_connects(struct conversation *talk, const char *n
     const struct scripted_hello hello = {.grader = name, .queue = queue};
 
     assert_true(scripted_grader_start(grader, &hello, credit));
+    assert_true(scripted_grader_ping(grader)); // the service has the credit: who comes first is not a race
     return grader;
 }
 
