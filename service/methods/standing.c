@@ -24,19 +24,23 @@ static struct engine *standing_engine(const struct standing *standing)
 
 /* ---- looking and saying ---- */
 
-/* Notes since when the peer has not read on. */
-static void standing_note_unread(struct standing *standing, int64_t now_ms)
+/*
+ * Notes since when the peer has not read on. By the monotonic clock itself: what the peer does takes its own time, also where a
+ * test makes the service's go faster.
+ */
+static void standing_note_unread(struct standing *standing)
 {
+    int64_t now_us = clock_monotonic_us();
     atomic_store(&standing->waits_for_reader, true); /* before looking, or what is read meanwhile would wake nobody */
     size_t bytes = rpc_server_call_unsent_bytes(standing->call);
     if (bytes == 0) {
         atomic_store(&standing->waits_for_reader, false);
-        standing->unread_at_ms = 0;
-    } else if (standing->unread_at_ms == 0 || bytes < standing->unread_bytes) {
-        standing->unread_at_ms = now_ms;
+        standing->unread_at_us = 0;
+    } else if (standing->unread_at_us == 0 || bytes < standing->unread_bytes) {
+        standing->unread_at_us = now_us;
     }
     standing->unread_bytes = bytes;
-    standing->unread = standing->unread_at_ms > 0 && now_ms - standing->unread_at_ms >= STANDING_UNREAD_MS;
+    standing->unread = standing->unread_at_us > 0 && now_us - standing->unread_at_us >= STANDING_UNREAD_MS * INT64_C(1000);
 }
 
 static enum engine_step standing_look(struct engine_command *command, struct queues *queues)
@@ -46,7 +50,7 @@ static enum engine_step standing_look(struct engine_command *command, struct que
     command->timed_out = false;
     standing->gone = standing->gone || rpc_server_call_is_over(standing->call);
     standing->draining = queues->stopping;
-    standing_note_unread(standing, queues->now_ms);
+    standing_note_unread(standing);
     if (standing->gone || standing->draining || standing->unread) {
         return ENGINE_DONE;
     }
@@ -101,13 +105,14 @@ static void standing_said(struct engine_command *command, enum status committed,
 
 bool standing_may_say(const struct standing *standing)
 {
-    return standing->unread_at_ms == 0;
+    return standing->unread_at_us == 0;
 }
 
 enum engine_step standing_park(struct standing *standing, struct queues *queues, struct list *polls, int64_t deadline_ms)
 {
-    if (standing->unread_at_ms > 0) {
-        int64_t patience_ms = clock_add_ms(standing->unread_at_ms, STANDING_UNREAD_MS);
+    if (standing->unread_at_us > 0) {
+        int64_t left_us = standing->unread_at_us + STANDING_UNREAD_MS * INT64_C(1000) - clock_monotonic_us();
+        int64_t patience_ms = clock_add_ms(queues->now_ms, left_us > 0 ? left_us / 1000 + 1 : 1);
         deadline_ms = patience_ms < deadline_ms ? patience_ms : deadline_ms;
     }
     queues_park(queues, &standing->command, polls, deadline_ms);

@@ -48,7 +48,7 @@ struct standing {
     bool timed_out;       /* this look comes because of the time that it was parked until */
     bool draining;        /* the service stops */
     bool unread;          /* the peer has been reading nothing for too long */
-    int64_t unread_at_ms; /* since when something is unread; 0: nothing is */
+    int64_t unread_at_us; /* since when something is unread, see clock_monotonic_us; 0: nothing is */
     size_t unread_bytes;  /* then */
 };
 
