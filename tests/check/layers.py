@@ -28,6 +28,7 @@ PURE = {
     r"service/ctl/(?!import_db\.c)": (r"base/.*|.*\.pb-c\.h|service/ctl/[^/]+\.h", "xqueuectl is a client: it knows the contract, not the service"),
     "service/rules/": (r"base/[^/]+\.h|service/rules/[^/]+\.h", "the rules know nothing of store, wire and threads"),
     "grader-sdk/include/": (r"xqueue/[^/]+\.h", "a public header stands alone"),
+    "grader-sdk/tools/": (r"xqueue/[^/]+\.h|grader-sdk/tools/[^/]+\.h", "what can be built on the SDK is built on its public header"),
     "base/rpc/": (r"base/.*|.*\.pb-c\.h", "base knows nothing above it"),
 }
 

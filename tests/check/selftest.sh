@@ -68,6 +68,7 @@ layers_samples() {
     finds 'down only' base/text.c "$top"'#include "service/queue.h"'
     finds 'down only' rest-adapter/form.c "$top"'#include "service/queue.h"'
     finds 'know nothing' service/rules/lease.c "$top"'#include "service/store/store.h"'
+    finds 'public header' grader-sdk/tools/grade_run.c "$top"'#include "grader-sdk/src/inbox.h"'
     finds 'stands alone' grader-sdk/include/xqueue/grader.h "$header_top"'#include "base/status.h"'
     finds '_Atomic' base/log.c "$top"'static volatile int stop;'
     finds 'no sleeps' tests/unit/test_log.c "$top"'void f(void)\n{\n    sleep(1);\n}'

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xqueue-grade: makes a grader of any program.
+ *
+ *     xqueue-grade --queue cs101 --slots 4 -- ./grade.py
+ *
+ * Ends with 0 (stopped, all answers confirmed), 1 (the service refused it, or another one took its name), 2 (called wrongly),
+ * 3 (no sandbox, although one is required), 4 (stopped at once: some submissions were handed back).
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <xqueue/grader.h>
+
+#include "grader-sdk/tools/grade_child.h"
+#include "grader-sdk/tools/grade_folder.h"
+#include "grader-sdk/tools/grade_options.h"
+#include "grader-sdk/tools/grade_submission.h"
+
+enum { CODE_ENDED = 1, CODE_USAGE = 2, CODE_NO_SANDBOX = 3, CODE_CANCELED = 4, LINE_MAX_BYTES = 1024 };
+
+static struct xqueue_grader *running_grader;
+
+static void on_signal(int number)
+{
+    (void)number;
+    xqueue_grader_stop(running_grader);
+}
+
+static void on_log(void *context, enum xqueue_log_level level, const char *text)
+{
+    (void)context;
+    grade_log(level, text);
+}
+
+static void catch_signals(void (*handler)(int number))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+}
+
+/* What it got, or false: it may not go on. */
+static bool choose_sandbox(struct grade_settings *settings)
+{
+    char why[XQUEUE_ERROR_TEXT_MAX] = "not wanted";
+    char line[LINE_MAX_BYTES];
+    settings->is_sandboxed = settings->sandbox != GRADE_SANDBOX_NONE && grade_submission_try_sandbox(settings, why);
+    if (settings->is_sandboxed)
+        (void)snprintf(line, sizeof(line), "sandbox: namespaces; %s, file system read-only, own processes",
+                       settings->has_network ? "with the network" : "no network");
+    else
+        (void)snprintf(line, sizeof(line), "sandbox: none (%s); limits only, programs are not shut in", why);
+    bool is_missing = !settings->is_sandboxed && settings->sandbox == GRADE_SANDBOX_REQUIRE;
+    grade_log(settings->is_sandboxed ? XQUEUE_LOG_INFO : is_missing ? XQUEUE_LOG_ERROR : XQUEUE_LOG_WARN, line);
+    if (geteuid() == 0)
+        grade_log(XQUEUE_LOG_INFO, "running as root: programs run as user 65534");
+    return !is_missing;
+}
+
+static int run_grader(struct grade_options *options)
+{
+    struct xqueue_error error;
+    if (xqueue_grader_create(&options->grader, &running_grader, &error) != XQUEUE_STATUS_OK) {
+        grade_log(XQUEUE_LOG_ERROR, error.text);
+        return CODE_USAGE;
+    }
+    if (!choose_sandbox(&options->settings)) {
+        xqueue_grader_destroy(running_grader);
+        return CODE_NO_SANDBOX;
+    }
+    catch_signals(on_signal);
+    enum xqueue_status status = xqueue_grader_run(running_grader, &error);
+    // From here on a signal does nothing: the grader is about to be gone, and so is the scratch folder.
+    catch_signals(SIG_IGN);
+    xqueue_grader_destroy(running_grader);
+    if (status == XQUEUE_STATUS_OK)
+        return EXIT_SUCCESS;
+    grade_log(XQUEUE_LOG_ERROR, error.text);
+    return status == XQUEUE_STATUS_CANCELED ? CODE_CANCELED : CODE_ENDED;
+}
+
+/* The password file is nothing for programs. */
+static const char *find_password_file(const struct grade_options *options)
+{
+    static char absolute[PATH_MAX];
+    const char *file = options->grader.password_file;
+    file = file ? file : getenv("XQUEUE_PASSWORD_FILE"); // NOLINT(concurrency-mt-unsafe): before any thread
+    return file && file[0] && realpath(file, absolute) ? absolute : "";
+}
+
+static int run(struct grade_options *options)
+{
+    const char *usual = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe): before any thread
+    const char *parent = options->parent ? options->parent : usual && usual[0] ? usual : "/tmp";
+    options->grader.handler = grade_submission;
+    options->grader.context = &options->settings;
+    options->grader.log = on_log;
+    options->settings.hidden_file = find_password_file(options);
+    json_object_seed(0);
+    if (!grade_folder_make_outer(parent, options->settings.outer)) {
+        (void)fprintf(stderr, "xqueue-grade: cannot make a folder in %s: %s\n", parent, strerrordesc_np(errno));
+        return CODE_USAGE;
+    }
+    int code = run_grader(options);
+    if (!grade_folder_remove(options->settings.outer))
+        (void)fprintf(stderr, "xqueue-grade: cannot remove %s\n", options->settings.outer);
+    return code;
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    if (argc > 1 && strcmp(argv[1], GRADE_CHILD_OPTION) == 0)
+        return grade_child_main(argc, argv, environment);
+    static struct grade_options options;
+    switch (grade_options_read(&options, argc, argv)) {
+    case GRADE_OPTIONS_HELP:
+        grade_options_explain();
+        return EXIT_SUCCESS;
+    case GRADE_OPTIONS_VERSION:
+        (void)printf("xqueue-grade %s\n", xqueue_version());
+        return EXIT_SUCCESS;
+    case GRADE_OPTIONS_RUN:
+        return run(&options);
+    default:
+        (void)fprintf(stderr, "xqueue-grade: %s\n", options.wrong);
+        return CODE_USAGE;
+    }
+}

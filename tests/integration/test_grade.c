@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* links: xqueue_test_support PkgConfig::JANSSON */
+/* xqueue-grade before the real xqueued. What the student hands in is a shell script, and the program that grades is a shell
+ * that runs it: so each test says by its submission how the program behaves, up to the hostile. */
+#include <ctype.h>
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "tests/support/conversation.h"
+
+#define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
+
+#define RIGHT "printf '{\"correct\": true, \"msg\": \"well done\"}'\n"
+#define HOG   "dd if=/dev/zero of=/dev/null bs=500M count=1 || exec printf '{\"correct\": false, \"msg\": \"no memory\"}'\n" RIGHT
+#define WRONG "printf '{\"correct\": false, \"score\": 0, \"msg\": \"not yet\"}'\n"
+
+enum { OPTIONS_MAX = 40, SCRIPT_MAX = 1024, MARK_MAX = 64, COMMAND_LINE_MAX = 256 };
+
+/* more: further options, NULL last. */
+static struct running_program *grader_starts(struct conversation *talk, const char *name, const char *queue,
+                                             const char *const *more)
+{
+    static char program[RUNNING_SERVICE_TEXT_MAX];
+    char grader[RUNNING_SERVICE_TEXT_MAX];
+    const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", grader, NULL};
+    const char *arguments[OPTIONS_MAX] = {running_service_program("xqueue-grade", program),
+                                          "--address",
+                                          talk->service.core,
+                                          "--queue",
+                                          queue,
+                                          "--folder",
+                                          talk->service.folder};
+    const struct running_program_options options = {.arguments = arguments, .environment = environment};
+    size_t count = 7;
+
+    (void)snprintf(grader, sizeof(grader), "XQUEUE_GRADER=%s", name);
+    while (*more != NULL) {
+        arguments[count++] = *more++;
+    }
+    arguments[count++] = "--";
+    arguments[count++] = "/bin/sh";
+    arguments[count++] = "./student_response";
+    assert_int_equal(chmod(talk->service.folder, 0711), 0); // as root programs run as somebody else, who must get through
+    return running_program_start(&options);
+}
+
+static void grader_ends(struct running_program *grader, int number, int expected)
+{
+    running_program_signal(grader, number);
+    const int outcome = running_program_wait(grader);
+    const bool is_clean = running_program_is_clean(grader);
+
+    if (outcome != expected) {
+        running_program_dump(grader);
+    }
+    running_program_destroy(grader);
+    assert_int_equal(outcome, expected);
+    assert_true(is_clean);
+}
+
+/* For tests of what only namespaces can do. Ends grader where there are none. */
+static void needs_namespaces(struct running_program *grader)
+{
+    assert_true(running_program_await(grader, "sandbox: ", 1));
+    if (running_program_count(grader, "sandbox: namespaces") == 0) {
+        grader_ends(grader, SIGTERM, 0);
+        (void)fprintf(stderr, "NOT TESTED: this machine gives no namespaces\n");
+        skip();
+    }
+}
+
+static uint64_t student_hands_in(struct conversation *talk, const char *queue, const char *path, const char *script)
+{
+    json_t *body = json_pack("{s:s, s:s}", "student_response", script, "grader_payload", "{\"problem\": 7}");
+    char *text = json_dumps(body, 0);
+    const uint64_t id = student_submits(talk, queue, path, text);
+
+    json_decref(body);
+    free(text);
+    return id;
+}
+
+static void lms_hears_grade(struct conversation *talk, const char *path, bool is_correct, const char *in_message)
+{
+    const struct fake_lms_callback *callback = lms_hears(talk, path, 0);
+    json_t *grade = json_loads(callback->result, 0, NULL);
+    const char *message = json_string_value(json_object_get(grade, "msg"));
+
+    assert_non_null(message);
+    if (strstr(message, in_message) == NULL || json_is_true(json_object_get(grade, "correct")) != is_correct) {
+        fail_msg("%s: %s", path, callback->result);
+    }
+    assert_true(json_is_number(json_object_get(grade, "score")));
+    json_decref(grade);
+}
+
+/* Is there a process with this in its command line? */
+static bool is_running(const char *mark)
+{
+    bool is_found = false;
+    DIR *processes = opendir("/proc");
+
+    assert_non_null(processes);
+    for (const struct dirent *entry = readdir(processes); entry != NULL; entry = readdir(processes)) {
+        char path[RUNNING_SERVICE_TEXT_MAX * 2];
+        char line[COMMAND_LINE_MAX] = "";
+        (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+        FILE *file = isdigit((unsigned char)entry->d_name[0]) ? fopen(path, "re") : NULL;
+        if (file != NULL) {
+            const size_t length = fread(line, 1, sizeof(line), file);
+            is_found = is_found || memmem(line, length, mark, strlen(mark)) != NULL;
+            (void)fclose(file);
+        }
+    }
+    (void)closedir(processes);
+    return is_found;
+}
+
+/* A time to sleep that no other process has. */
+static const char *make_mark(char mark[MARK_MAX], int which)
+{
+    (void)snprintf(mark, MARK_MAX, "86399.%d%d", (int)getpid(), which);
+    return mark;
+}
+
+static void await_process(const char *mark, bool is_wanted)
+{
+    const int64_t deadline_us = clock_monotonic_us() + INT64_C(1000) * CONVERSATION_PATIENCE_MS;
+
+    while (is_running(mark) != is_wanted) {
+        assert_true(clock_monotonic_us() < deadline_us);
+    }
+}
+
+static void what_the_program_prints_is_the_result(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const options[] = {"--slots", "2", NULL};
+    struct running_program *grader = grader_starts(talk, "plain", "calm", options);
+
+    student_hands_in(talk, "calm", "/right", RIGHT);
+    student_hands_in(talk, "calm", "/wrong", WRONG);
+    student_hands_in(talk, "calm", "/input",
+                     "grep -q '\"queue\":\"calm\"' && grep -q 'problem' grader_payload && test \"$HOME\" = \"$PWD\" && "
+                     "test -z \"$XQUEUE_PASSWORD\" && echo '40 looking: at it' >&3 && " RIGHT);
+
+    lms_hears_grade(talk, "/right", true, "well done");
+    lms_hears_grade(talk, "/wrong", false, "not yet");
+    lms_hears_grade(talk, "/input", true, "well done");
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void exit_codes_say_what_could_not_be_graded(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const none[] = {NULL};
+    struct running_program *grader = grader_starts(talk, "codes", "hasty", none);
+
+    const uint64_t ungradable = student_hands_in(talk, "hasty", NULL, "echo 'no such problem'\nexit 65\n");
+    const uint64_t later = student_hands_in(talk, "hasty", NULL, "echo 'no compiler' >&2\nexit 75\n");
+    const uint64_t odd = student_hands_in(talk, "hasty", NULL, "echo 'Traceback' >&2\nexit 3\n");
+    const uint64_t garbage = student_hands_in(talk, "hasty", NULL, "echo 'hello'\n");
+
+    assert_true(core_await_state(talk->admin, ungradable, STATE(UNGRADABLE)));
+    assert_true(core_await_state(talk->admin, later, STATE(DEAD)));
+    assert_true(core_await_state(talk->admin, odd, STATE(DEAD)));
+    assert_true(core_await_state(talk->admin, garbage, STATE(DEAD)));
+    assert_non_null(strstr(admin_sees(talk, ungradable).message, "no such problem"));
+    assert_int_equal(admin_sees(talk, ungradable).attempt, 1);
+    assert_non_null(strstr(admin_sees(talk, later).message, "no compiler"));
+    assert_int_equal(admin_sees(talk, later).attempt, HASTY_ATTEMPTS_MAX);
+    assert_non_null(strstr(admin_sees(talk, odd).message, "exit code 3: Traceback"));
+    assert_non_null(strstr(admin_sees(talk, garbage).message, "not JSON"));
+    grader_ends(grader, SIGTERM, 0);
+}
+
+/* Each of these takes one slot; in the others, work goes on. */
+static void hostile_ones_are_stopped_and_harm_nobody(struct conversation *talk)
+{
+    char mark[MARK_MAX];
+    char escape[SCRIPT_MAX];
+    char orphans[SCRIPT_MAX];
+
+    (void)make_mark(mark, 1);
+    (void)snprintf(escape, sizeof(escape), "setsid sh -c 'setsid sleep %s & sleep %s' &\nsleep %s\n", mark, mark, mark);
+    (void)snprintf(orphans, sizeof(orphans), "setsid sleep %s >/dev/null 2>&1 3>&1 &\n" RIGHT, mark);
+    student_hands_in(talk, "calm", "/escape", escape);
+    student_hands_in(talk, "calm", "/bomb", "f() { f | f & }\nf\nwhile :; do :; done\n");
+    student_hands_in(talk, "calm", "/endless", "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done\n");
+    student_hands_in(talk, "calm", "/orphans", orphans);
+    student_hands_in(talk, "calm", "/hog", HOG);
+    student_hands_in(talk, "calm", "/good", RIGHT);
+
+    lms_hears_grade(talk, "/good", true, "well done");
+    lms_hears_grade(talk, "/orphans", true, "well done");
+    lms_hears_grade(talk, "/escape", false, "took more than 6 s");
+    lms_hears_grade(talk, "/bomb", false, "stopped");
+    lms_hears_grade(talk, "/endless", false, "wrote more than 64 KiB");
+    lms_hears_grade(talk, "/hog", false, "no memory");
+    assert_false(is_running(mark));
+}
+
+static void hostile_submissions_are_stopped_in_a_sandbox(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const options[] = {"--slots",     "4",  "--time-limit", "6",  "--at-limit", "wrong", "--output-kb", "64",
+                                   "--memory-mb", "64", "--processes",  "20", "--sandbox",  "auto",  NULL};
+    struct running_program *grader = grader_starts(talk, "shut", "calm", options);
+
+    needs_namespaces(grader);
+    hostile_ones_are_stopped_and_harm_nobody(talk);
+
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void hostile_submissions_are_stopped_without_a_sandbox(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const options[] = {"--slots",     "4",  "--time-limit", "6",  "--at-limit", "wrong", "--output-kb", "64",
+                                   "--memory-mb", "64", "--processes",  "20", "--sandbox",  "none",  NULL};
+    struct running_program *grader = grader_starts(talk, "open", "calm", options);
+
+    hostile_ones_are_stopped_and_harm_nobody(talk);
+
+    assert_int_equal(running_program_count(grader, "sandbox: none"), 1);
+    grader_ends(grader, SIGTERM, 0);
+}
+
+/* Writes outside, and connects to the adapter: "correct" when it could do neither. */
+static void write_attack(const struct conversation *talk, char script[SCRIPT_MAX], const char *outside)
+{
+    (void)snprintf(script, SCRIPT_MAX,
+                   "echo mine >inside && test \"$(cat inside)\" = mine || exit 3\n"
+                   "written=no reached=no\n"
+                   "(echo x >%s) 2>/dev/null && written=yes\n"
+                   "bash -c ': </dev/tcp/127.0.0.1/%d' 2>/dev/null && reached=yes\n"
+                   "if test $written = no && test $reached = no; then verdict=true; else verdict=false; fi\n"
+                   "printf '{\"correct\": %%s, \"msg\": \"written %%s, reached %%s\"}' $verdict $written $reached\n",
+                   outside, talk->service.rest_port);
+}
+
+static void a_sandbox_has_no_network_and_nothing_to_write_to(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const shut[] = {NULL};
+    const char *const open[] = {"--sandbox", "none", NULL};
+    const char *const connected[] = {"--network", NULL};
+    char outside[RUNNING_SERVICE_TEXT_MAX];
+    char script[SCRIPT_MAX];
+
+    (void)snprintf(outside, sizeof(outside), "/tmp/xqueue-grade-outside-%d", (int)getpid());
+    write_attack(talk, script, outside);
+    struct running_program *grader = grader_starts(talk, "shut", "calm", shut);
+    needs_namespaces(grader);
+    student_hands_in(talk, "calm", "/shut", script);
+    lms_hears_grade(talk, "/shut", true, "written no, reached no");
+    grader_ends(grader, SIGTERM, 0);
+
+    grader = grader_starts(talk, "connected", "calm", connected);
+    student_hands_in(talk, "calm", "/connected", script);
+    lms_hears_grade(talk, "/connected", false, "written no, reached yes");
+    grader_ends(grader, SIGTERM, 0);
+
+    // The same attack succeeds where nothing is shut: so it is the sandbox that stops it.
+    grader = grader_starts(talk, "open", "calm", open);
+    student_hands_in(talk, "calm", "/open", script);
+    lms_hears_grade(talk, "/open", false, "written yes, reached yes");
+    (void)unlink(outside);
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void a_stopped_grader_finishes_and_a_second_signal_cancels(void **state)
+{
+    struct conversation *talk = *state;
+    const char *const none[] = {NULL};
+    char mark[MARK_MAX];
+    char script[SCRIPT_MAX];
+    struct running_program *grader = grader_starts(talk, "draining", "calm", none);
+
+    (void)snprintf(script, sizeof(script), "sleep 1.%d2\n" RIGHT, (int)getpid());
+    student_hands_in(talk, "calm", "/draining", script);
+    (void)snprintf(mark, sizeof(mark), "1.%d2", (int)getpid());
+    await_process(mark, true);
+    grader_ends(grader, SIGTERM, 0);
+    lms_hears_grade(talk, "/draining", true, "well done");
+
+    grader = grader_starts(talk, "canceled", "calm", none);
+    (void)snprintf(script, sizeof(script), "sleep %s\n", make_mark(mark, 3));
+    const uint64_t id = student_hands_in(talk, "calm", NULL, script);
+    await_process(mark, true);
+    running_program_signal(grader, SIGTERM);
+    assert_true(running_program_await(grader, "draining", 1));
+    grader_ends(grader, SIGTERM, 4);
+    assert_false(is_running(mark));
+    assert_int_equal(admin_sees(talk, id).state, STATE(READY));
+}
+
+static void programs_die_with_a_killed_grader(void **state)
+{
+    struct conversation *talk = *state;
+    static const char *const sandboxes[] = {"auto", "none"};
+
+    for (int i = 0; i < 2; i++) {
+        const char *const options[] = {"--sandbox", sandboxes[i], NULL};
+        char mark[MARK_MAX];
+        char script[SCRIPT_MAX];
+        struct running_program *grader = grader_starts(talk, sandboxes[i], "calm", options);
+
+        (void)snprintf(script, sizeof(script), "setsid sleep %s &\nwait\n", make_mark(mark, 4 + i));
+        student_hands_in(talk, "calm", NULL, script);
+        await_process(mark, true);
+        grader_ends(grader, SIGKILL, -SIGKILL);
+
+        await_process(mark, false);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_the_program_prints_is_the_result, conversation_set_up, conversation_tear_down),
+        cmocka_unit_test_setup_teardown(exit_codes_say_what_could_not_be_graded, conversation_set_up, conversation_tear_down),
+        cmocka_unit_test_setup_teardown(hostile_submissions_are_stopped_in_a_sandbox, conversation_set_up,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(hostile_submissions_are_stopped_without_a_sandbox, conversation_set_up,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(a_sandbox_has_no_network_and_nothing_to_write_to, conversation_set_up,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(a_stopped_grader_finishes_and_a_second_signal_cancels, conversation_set_up,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(programs_die_with_a_killed_grader, conversation_set_up, conversation_tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
