@@ -58,6 +58,8 @@ struct config_queue {
     int64_t retry_delay_ms_max; /* 0 to 86,400,000; 300,000 */
     int64_t ready_max;          /* 1 to 100,000,000; 1,000,000: submissions that may wait */
     int64_t body_bytes_max;     /* 1 to 3,145,728; 3,145,728 */
+    /* 0 (no bound) to 1,000,000; 0: submissions of each submitter */
+    int64_t submits_per_minute_max;
 };
 
 /* Roles for single queues. */

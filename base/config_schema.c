@@ -244,6 +244,7 @@ static const struct config_key queue_keys[] = {
     NUMBER(retry_delay_ms_max, 0, DAY, 5 * MINUTE, "The longest wait; at least retry_delay_ms."),
     NUMBER(ready_max, 1, 100000000, 1000000, "Submissions that may wait; more are refused."),
     NUMBER(body_bytes_max, 1, BODY_BYTES_MAX, BODY_BYTES_MAX, "Of one submission."),
+    NUMBER(submits_per_minute_max, 0, 1000000, 0, "Submissions of each submitter; more are refused for a while. 0: no bound."),
 };
 const struct config_section config_section_queue =
     SECTION("queues.NAME", queue_keys, "One entry for each queue, at least one; 'NAME:' alone takes all defaults.");

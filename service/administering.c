@@ -144,22 +144,66 @@ static enum status figures_count(struct queues *queues, struct queue_figures *fi
     return STATUS_OK;
 }
 
-/* Within a rank the ready order is that of arrival. */
-static enum status figures_find_oldest(struct queues *queues, struct queue_figures *figures, int64_t id)
+/* Of one set of labels; *oldest_ms becomes earlier. */
+static enum status figures_find_oldest_of(struct queues *queues, int64_t id, int64_t label_set_id, int64_t *oldest_ms)
 {
-    int64_t oldest_ms = INT64_MAX;
-    for (uint32_t priority = 0; priority < ORDER_PRIORITY_END && figures->counts.ready > 0; priority++) {
+    for (uint32_t priority = 0; priority < ORDER_PRIORITY_END; priority++) {
         int64_t at_ms = 0;
-        enum status status = store_first_of_rank(queues->store, id, order_rank(priority), &at_ms);
+        enum status status = store_first_of_rank(queues->store, id, label_set_id, order_rank(priority), &at_ms);
         status = queues_stored(queues, status);
         if (status == STATUS_OK) {
-            oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+            *oldest_ms = at_ms < *oldest_ms ? at_ms : *oldest_ms;
         } else if (status != STATUS_NOT_FOUND) {
             return status;
         }
     }
-    figures->oldest_ready_ms = oldest_ms < queues->now_ms ? queues->now_ms - oldest_ms : 0;
     return STATUS_OK;
+}
+
+struct label_set_ids {
+    int64_t *items; /* owned */
+    size_t count;
+};
+
+static void figures_on_label_set(void *context, const struct store_label_set *set)
+{
+    struct label_set_ids *ids = context;
+    ids->items = memory_resize(ids->items, (ids->count + 1) * sizeof *ids->items);
+    ids->items[ids->count++] = set->id;
+}
+
+/* Of those whose turn it is next: who is held back by what its own student has handed in before is no sign of a queue that
+ * lags. */
+static enum status figures_find_oldest(struct queues *queues, struct queue_figures *figures, int64_t id)
+{
+    int64_t oldest_ms = INT64_MAX;
+    struct label_set_ids ids = {0};
+    enum status status = STATUS_OK;
+    if (figures->counts.ready > 0) {
+        status = queues_stored(queues, store_visit_label_sets(queues->store, id, figures_on_label_set, &ids));
+    }
+    if (status == STATUS_OK && figures->counts.ready > 0) {
+        status = figures_find_oldest_of(queues, id, 0, &oldest_ms);
+    }
+    for (size_t i = 0; i < ids.count && status == STATUS_OK; i++) {
+        status = figures_find_oldest_of(queues, id, ids.items[i], &oldest_ms);
+    }
+    memory_free(ids.items);
+    figures->oldest_ready_ms = oldest_ms < queues->now_ms ? queues->now_ms - oldest_ms : 0;
+    return status;
+}
+
+/* How many are ready that nobody who is here can take. */
+static int64_t figures_count_stranded(const struct queues *queues, const struct queue *queue)
+{
+    const struct labels nothing = {0};
+    int64_t labeled = 0;
+    int64_t stranded = 0;
+    for (struct label_set *set = label_sets_first(&queue->label_sets); set; set = label_sets_next(&queue->label_sets, set)) {
+        labeled += set->ready_count;
+        stranded += set->ready_count > 0 && !graders_cover(queues, queue, &set->labels) ? set->ready_count : 0;
+    }
+    return stranded + (graders_cover(queues, queue, &nothing) ? 0 : queue->ready_count - labeled);
 }
 
 static bool figures_are_wanted(const struct queue_figures *figures, bool asked_by_name)
@@ -176,6 +220,9 @@ static enum status figures_fill(struct figures_list *list, bool asked_by_name)
     enum status status = STATUS_OK;
     for (size_t i = 0; i < figures->queue_count && status == STATUS_OK; i++) {
         status = figures_count(list->queues, &figures->queues[i], list->ids[i]);
+        if (status == STATUS_OK && figures->queues[i].queue) {
+            figures->queues[i].stranded = figures_count_stranded(list->queues, figures->queues[i].queue);
+        }
         if (status == STATUS_OK) {
             status = figures_find_oldest(list->queues, &figures->queues[i], list->ids[i]);
         }
@@ -228,6 +275,7 @@ static void grader_view_fill(struct grader_view *view, const struct work_session
     for (size_t i = 0; i < session->place_count; i++) {
         view->queues[i] = session->places[i].queue->settings->name;
     }
+    view->labels = labels_copy(&session->labels);
     view->slots = session->slots;
     view->credit = session->credit;
     view->in_flight = (int64_t)session->grader->leases.count;
@@ -261,6 +309,7 @@ void grader_views_finish(struct grader_views *views)
 {
     for (size_t i = 0; i < views->count; i++) {
         memory_free(views->items[i].queues);
+        labels_finish(&views->items[i].labels);
     }
     memory_free(views->items);
     *views = (struct grader_views){0};

@@ -36,7 +36,8 @@ struct queue_figures {
     char name[STORE_NAME_MAX];
     const struct queue *queue; /* borrowed; NULL: not configured any more */
     struct store_queue_counts counts;
-    int64_t oldest_ready_ms; /* age of the READY one that was submitted first; 0: none */
+    int64_t oldest_ready_ms; /* age of the oldest READY one whose turn it is next, see QueueStatistics; 0: none */
+    int64_t stranded;        /* READY ones that nobody who is here can take */
 };
 
 struct figures {
@@ -59,6 +60,7 @@ struct grader_view {
     char peer[WORK_SESSION_PEER_MAX];
     const char **queues; /* owned array of names; these are the queues', which outlive the batch */
     size_t queue_count;
+    struct labels labels; /* owned */
     int64_t slots;
     int64_t credit;
     int64_t in_flight; /* over all paths */

@@ -71,7 +71,7 @@ static enum status bulk_purge(struct queues *queues, struct bulk *bulk, struct s
     if (status == STATUS_OK) {
         queues->deliveries_moved = true;
         watching_wake(queues, row->id);
-        queues_count_move(queues, row->queue_id, row->state, 0);
+        queues_count_move(queues, row, row->state, 0);
         grading_forget_lease_of(queues, row->id, LOST_ADMIN);
     }
     return status;

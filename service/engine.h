@@ -22,6 +22,7 @@
 #include "base/status.h"
 
 struct engine;
+struct labels;
 struct queues;
 struct store;
 
@@ -35,9 +36,10 @@ enum { ENGINE_STALL_MS = 3000 }; /* the engine woke so much too late: leases get
 struct engine_command {
     struct list_node node; /* the engine's, or a park's */
     struct heap_node deadline;
-    struct list *park; /* where it is parked; NULL: nowhere */
-    bool memory_only;  /* run touches nothing that is stored: it is run even when its batch cannot be stored */
-    bool timed_out;    /* run again because the deadline passed, or because the service stops */
+    struct list *park;            /* where it is parked; NULL: nowhere */
+    const struct labels *offered; /* parked in a queue's polls: by whoever asks; borrowed while it is parked */
+    bool memory_only;             /* run touches nothing that is stored: it is run even when its batch cannot be stored */
+    bool timed_out;               /* run again because the deadline passed, or because the service stops */
     enum engine_step (*run)(struct engine_command *command, struct queues *queues);
     /* committed: STATUS_OK, or why nothing of the batch was kept (error says more); outcomes of run count only with STATUS_OK.
      */

@@ -11,6 +11,7 @@
 #include "service/delivering.h"
 #include "service/grader_standing.h"
 #include "service/rules/retry.h"
+#include "service/submitting.h"
 #include "service/watching.h"
 
 /* ---- granting ---- */
@@ -19,6 +20,7 @@
 struct grant_holder {
     struct grader *grader;
     struct work_session *session; /* NULL: unary, accepted from the start */
+    const struct labels *labels;  /* that the grader has */
 };
 
 static enum status grading_store_grant(struct queues *queues, struct queue *queue, struct store_submission *row,
@@ -57,12 +59,32 @@ static void grading_remember_lease(struct queues *queues, struct queue *queue, c
     lease_table_add(&queues->leases, &lease);
 }
 
+/*
+ * The next one that a grader with these labels can take. One whose time is over is dead from that moment on, also when the tick
+ * has not come by yet. STATUS_NOT_FOUND: none is ready.
+ */
+static enum status grading_next(struct queues *queues, const struct queue *queue, const struct labels *labels,
+                                struct store_submission *out_row)
+{
+    for (int left = QUEUE_TICK_BATCH_MAX; left > 0; left--) {
+        enum status status = label_sets_next_ready(queues, queue, labels, out_row);
+        if (status != STATUS_OK || !submitting_is_over(queues, out_row)) {
+            return status;
+        }
+        status = submitting_give_up(queues, out_row);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_NOT_FOUND; /* the next batch goes on, at once */
+}
+
 /* STATUS_NOT_FOUND: nothing is ready. */
 static enum status grading_grant(struct queues *queues, struct queue *queue, const struct grant_holder *holder,
                                  struct grant *out_grant)
 {
     struct store_submission row;
-    enum status status = queues_stored(queues, store_next_ready(queues->store, queue->id, &row));
+    enum status status = grading_next(queues, queue, holder->labels, &row);
     if (status != STATUS_OK) {
         return status;
     }
@@ -91,7 +113,7 @@ static enum status grading_grant(struct queues *queues, struct queue *queue, con
 enum status grading_grant_to_session(struct queues *queues, struct queue *queue, struct work_session *session)
 {
     struct grant *grant = MEMORY_NEW(struct grant);
-    struct grant_holder holder = {.grader = session->grader, .session = session};
+    struct grant_holder holder = {.grader = session->grader, .session = session, .labels = &session->labels};
     enum status status = grading_grant(queues, queue, &holder, grant);
     if (status != STATUS_OK) {
         memory_free(grant);
@@ -117,7 +139,8 @@ enum status grading_lease(struct queues *queues, struct queue *queue, const stru
         int64_t leases_max = queues->graders.leases_max;
         grader->leases_max = order->slots > 0 && order->slots < leases_max ? order->slots : leases_max;
     }
-    struct grant_holder holder = {.grader = grader};
+    struct grant_holder holder = {.grader = grader, .labels = &order->labels};
+    recent_pollers_note(&queue->pollers, &order->labels, queues->now_ms);
     size_t count = 0;
     size_t bytes = 0;
     enum status status = STATUS_OK;

@@ -23,14 +23,15 @@ enum {
     GRADING_RELEASE_MS_MAX = 3600000,
 };
 
-/* Grants the next ready submission of queue to the session whose turn it is. STATUS_NOT_FOUND: nothing is ready. */
+/* Grants the next ready submission of queue that the session can take to it. STATUS_NOT_FOUND: none is ready. */
 enum status grading_grant_to_session(struct queues *queues, struct queue *queue, struct work_session *session) STATUS_CHECKED;
 
 /* What a poller asks for. */
 struct lease_order {
-    const char *grader; /* borrowed */
-    int64_t slots;      /* 0 = no bound of the grader's own */
-    size_t max;         /* 1 to GRADING_LEASES_PER_CALL_MAX */
+    const char *grader;   /* borrowed */
+    int64_t slots;        /* 0 = no bound of the grader's own */
+    size_t max;           /* 1 to GRADING_LEASES_PER_CALL_MAX */
+    struct labels labels; /* what the grader can do; borrowed */
 };
 
 /*

@@ -2,7 +2,6 @@
 #include "service/queue.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -20,6 +19,22 @@
 
 /* ---- making and finding ---- */
 
+void queue_init(struct queue *queue)
+{
+    list_init(&queue->waiters);
+    list_init(&queue->polls);
+    label_sets_init(&queue->label_sets);
+    submit_rates_init(&queue->rates);
+    recent_pollers_init(&queue->pollers);
+}
+
+void queue_finish(struct queue *queue)
+{
+    label_sets_finish(&queue->label_sets);
+    submit_rates_finish(&queue->rates);
+    recent_pollers_finish(&queue->pollers);
+}
+
 enum status queues_read_count(struct queues *queues, struct queue *queue)
 {
     struct store_queue_counts counts;
@@ -30,6 +45,7 @@ enum status queues_read_count(struct queues *queues, struct queue *queue)
         queue->delayed_count = counts.delayed;
         queue->dead_count = counts.dead;
         queue->moves++;
+        status = queues_stored(queues, label_sets_load(queues, queue));
     }
     return status;
 }
@@ -162,8 +178,7 @@ static void queues_free_closed_sessions(struct queues *queues)
         struct work_session *session = LIST_OWNER(node, struct work_session, node);
         session->grader->session_count--;
         graders_forget_idle(&queues->graders, session->grader);
-        memory_free(session->places);
-        memory_free(session);
+        work_session_destroy(session);
     }
 }
 
@@ -195,7 +210,7 @@ struct queue *queues_find(struct queues *queues, const char *name)
     return node ? MAP_OWNER(node, struct queue, by_name) : NULL;
 }
 
-struct queue *queues_find_by_id(struct queues *queues, int64_t id)
+struct queue *queues_find_by_id(const struct queues *queues, int64_t id)
 {
     struct map_node *node = map_find(&queues->by_id, &id, sizeof id);
     return node ? MAP_OWNER(node, struct queue, by_id) : NULL;
@@ -244,9 +259,10 @@ static int64_t *queue_counter(struct queue *queue, enum submission_state state)
     }
 }
 
-void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_state from, enum submission_state to)
+void queues_count_move(struct queues *queues, const struct store_submission *row, enum submission_state from,
+                       enum submission_state to)
 {
-    struct queue *queue = queues_find_by_id(queues, queue_id);
+    struct queue *queue = queues_find_by_id(queues, row->queue_id);
     if (!queue) {
         return;
     }
@@ -260,6 +276,7 @@ void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_
     if (counter) {
         *counter += 1;
     }
+    label_sets_count_move(queues, queue, row, from, to);
 }
 
 enum status queues_move(struct queues *queues, struct store_submission *row, enum submission_state to)
@@ -270,7 +287,7 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
     if (status != STATUS_OK) {
         return status;
     }
-    queues_count_move(queues, row->queue_id, from, to);
+    queues_count_move(queues, row, from, to);
     watching_wake(queues, row->id);
     bool is_over = submission_is_live(from) && !submission_is_live(to);
     return is_over && regrading_is_second(row, to) ? regrading_end(queues, row->id, to == SUBMISSION_GRADED) : STATUS_OK;
@@ -302,6 +319,9 @@ enum status queues_reload(struct queues *queues)
 {
     queues->rollbacks++;
     queues->deliveries_moved = true;
+    for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node)) {
+        submit_rates_clear(&LIST_OWNER(node, struct queue, node)->rates);
+    }
     enum status status = store_begin(queues->store);
     if (status == STATUS_OK) {
         status = roster_reload(queues);
@@ -337,22 +357,40 @@ uint32_t queues_random(struct queues *queues)
 
 /* ---- the tick ---- */
 
-/* Submissions to graders: first to those who wait on a stream, then to parked polls. */
+/* To those who wait on a stream. Who can take nothing of what is ready is passed over, and keeps its turn. */
+static void queue_dispatch_to_sessions(struct queues *queues, struct queue *queue)
+{
+    struct list passed_over;
+    struct waiting_place *place = NULL;
+    enum status status = STATUS_OK;
+    list_init(&passed_over);
+    while (queue->ready_count > 0 && (status == STATUS_OK || status == STATUS_NOT_FOUND) &&
+           (place = waiting_place_next(queue)) != NULL) {
+        status = grading_grant_to_session(queues, queue, place->session);
+        if (status == STATUS_NOT_FOUND) {
+            list_remove(&queue->waiters, &place->node);
+            list_append(&passed_over, &place->node);
+        }
+    }
+    list_move_all(&queue->waiters, &passed_over);
+    list_move_all(&passed_over, &queue->waiters);
+}
+
+/* To those who wait on a stream, then to parked polls. */
 static void queue_dispatch(struct queues *queues, struct queue *queue)
 {
-    struct waiting_place *place = NULL;
     if (queue->paused) {
         return;
     }
-    while (queue->ready_count > 0 && (place = waiting_place_next(queue)) != NULL) {
-        if (grading_grant_to_session(queues, queue, place->session) != STATUS_OK) {
-            return;
-        }
-    }
+    queue_dispatch_to_sessions(queues, queue);
     /* All of them, oldest first: the first may have no room, or its caller may be gone. Who gets nothing parks again. */
-    struct list_node *node = NULL;
-    while (queue->ready_count > 0 && (node = list_first(&queue->polls)) != NULL) {
-        queues_unpark(queues, LIST_OWNER(node, struct engine_command, node));
+    struct list_node *node = queue->ready_count > 0 ? list_first(&queue->polls) : NULL;
+    while (node) {
+        struct engine_command *command = LIST_OWNER(node, struct engine_command, node);
+        node = list_next(&queue->polls, node);
+        if (label_sets_have_ready(queue, command->offered)) {
+            queues_unpark(queues, command);
+        }
     }
 }
 
@@ -437,27 +475,13 @@ void queues_note_grading(struct queues *queues, int64_t queue_id, int64_t durati
 {
     struct queue *queue = queues_find_by_id(queues, queue_id);
     if (queue) {
-        queue->recent_ms[queue->recent_count++ % QUEUE_RECENT_MAX] = duration_ms;
+        recent_note(&queue->grading_ms, duration_ms);
     }
-}
-
-static int compare_durations(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return (left > right) - (left < right);
 }
 
 int64_t queue_median_ms(const struct queue *queue)
 {
-    int64_t sorted[QUEUE_RECENT_MAX];
-    size_t count = queue->recent_count < QUEUE_RECENT_MAX ? queue->recent_count : QUEUE_RECENT_MAX;
-    if (count == 0) {
-        return 0;
-    }
-    memcpy(sorted, queue->recent_ms, count * sizeof sorted[0]);
-    qsort(sorted, count, sizeof sorted[0], compare_durations);
-    return sorted[count / 2];
+    return recent_median(&queue->grading_ms);
 }
 
 /* ---- told after the commit ---- */

@@ -18,7 +18,11 @@
 #include "service/engine.h"
 #include "service/event_rates.h"
 #include "service/grader_link.h"
+#include "service/label_sets.h"
 #include "service/lease_table.h"
+#include "service/recent.h"
+#include "service/recent_pollers.h"
+#include "service/submit_rates.h"
 #include "service/waiting_graders.h"
 
 enum {
@@ -27,7 +31,6 @@ enum {
 
 /* What is counted from the start of the service on. */
 enum queue_event { QUEUE_SUBMITTED, QUEUE_GRADED, QUEUE_FAILED, QUEUE_EXPIRED, QUEUE_EVENT_END };
-enum { QUEUE_RECENT_MAX = 51 }; /* gradings whose durations are remembered */
 
 struct queue {
     struct list_node node;               /* in queues->all, or in ->deleted */
@@ -42,15 +45,18 @@ struct queue {
     int64_t leased_count;
     int64_t delayed_count;
     int64_t dead_count;
-    uint64_t moves; /* of its submissions so far: the ready order may be another */
+    uint64_t moves; /* of its submissions, and of who grades them, so far: who watches looks again */
     int64_t totals[QUEUE_EVENT_END];
     struct event_rates rates[QUEUE_EVENT_END];
     int64_t uncommitted[QUEUE_EVENT_END]; /* of the running batch */
     struct list_node counted;             /* in queues->counted while something is uncommitted */
-    int64_t recent_ms[QUEUE_RECENT_MAX];  /* a ring: how long the last gradings took */
-    size_t recent_count;                  /* so far */
-    struct list waiters;                  /* of struct waiting_place: graders with credit, next one first */
-    struct list polls;                    /* parked Lease commands, oldest first */
+    struct recent grading_ms;             /* how long the last gradings took */
+    struct recent costs;                  /* of what was handed in last */
+    struct label_sets label_sets;
+    struct submit_rates rates;
+    struct list waiters; /* of struct waiting_place: graders with credit, next one first */
+    struct list polls;   /* parked Lease commands, oldest first; what they offer stands in their labels */
+    struct recent_pollers pollers;
     struct map_node by_name;
     struct map_node by_id;
 };
@@ -99,8 +105,12 @@ enum status queues_create(const struct config *config, struct store *store, int6
                           struct error *error) STATUS_CHECKED;
 void queues_destroy(struct queues *queues); /* NULL is fine */
 
-struct queue *queues_find(struct queues *queues, const char *name); /* NULL: none */
-struct queue *queues_find_by_id(struct queues *queues, int64_t id); /* NULL: a queue that is not configured any more */
+/* What a zeroed queue has of its own, apart from what whoever makes it says. */
+void queue_init(struct queue *queue);
+void queue_finish(struct queue *queue);
+
+struct queue *queues_find(struct queues *queues, const char *name);       /* NULL: none */
+struct queue *queues_find_by_id(const struct queues *queues, int64_t id); /* NULL: a queue that is not configured any more */
 /* STATUS_NOT_FOUND with the fixed reason QUEUE_NOT_FOUND. */
 enum status queues_find_named(struct queues *queues, const char *name, struct queue **out_queue,
                               struct error *error) STATUS_CHECKED;
@@ -120,8 +130,9 @@ enum status queues_reload(struct queues *queues) STATUS_CHECKED;
 /* Every status of a store call passes here: remembers those that spoil the batch. Returns status. */
 enum status queues_stored(struct queues *queues, enum status status) STATUS_CHECKED;
 
-/* Keeps the counts of row's queue true over a move that has just been stored. */
-void queues_count_move(struct queues *queues, int64_t queue_id, enum submission_state from, enum submission_state to);
+/* Keeps the counts of row's queue true over a move that has just been stored; 0: see label_sets_count_move. */
+void queues_count_move(struct queues *queues, const struct store_submission *row, enum submission_state from,
+                       enum submission_state to);
 /* Stores the move and keeps the counts true. from 0 in counts: see queues_count_move. */
 enum status queues_move(struct queues *queues, struct store_submission *row, enum submission_state to) STATUS_CHECKED;
 

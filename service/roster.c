@@ -23,8 +23,7 @@ static struct queue *roster_add_configured(struct queues *queues, const struct c
     queue->settings = settings;
     queue->id = id;
     queue->is_configured = true;
-    list_init(&queue->waiters);
-    list_init(&queue->polls);
+    queue_init(queue);
     roster_put(queues, queue);
     return queue;
 }
@@ -35,8 +34,7 @@ static struct queue *roster_add_stored(struct queues *queues, const char *name, 
     config_queue_init(&queue->own, name);
     queue->settings = &queue->own;
     queue->id = id;
-    list_init(&queue->waiters);
-    list_init(&queue->polls);
+    queue_init(queue);
     roster_put(queues, queue);
     return queue;
 }
@@ -77,6 +75,7 @@ static void roster_free_all(struct list *list)
     struct list_node *node = NULL;
     while ((node = list_take_first(list)) != NULL) {
         struct queue *queue = LIST_OWNER(node, struct queue, node);
+        queue_finish(queue);
         config_queue_finish(&queue->own);
         memory_free(queue);
     }
@@ -106,6 +105,7 @@ static void roster_take_settings(struct config_queue *to, const struct store_que
     to->retry_delay_ms_max = from->retry_delay_ms_max;
     to->ready_max = from->ready_max;
     to->body_bytes_max = from->body_bytes_max;
+    to->submits_per_minute_max = from->submits_per_minute_max;
 }
 
 static struct store_queue_settings roster_settings_of(const struct config_queue *from)
@@ -120,6 +120,7 @@ static struct store_queue_settings roster_settings_of(const struct config_queue 
         .retry_delay_ms_max = from->retry_delay_ms_max,
         .ready_max = from->ready_max,
         .body_bytes_max = from->body_bytes_max,
+        .submits_per_minute_max = from->submits_per_minute_max,
     };
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/submitting.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -43,6 +44,50 @@ static bool submitting_takes_a_place(struct queues *queues, const struct submit_
            row.queue_id == queue->id && row.state != SUBMISSION_LEASED;
 }
 
+static enum status submitting_refuse_full(const char *reason, int64_t retry_after_ms, const char *text, struct error *error)
+{
+    enum status status = error_set(error, STATUS_FULL, reason, "%s", text);
+    error->retry_after_ms = retry_after_ms;
+    return status;
+}
+
+static int64_t submitting_label_set_id(const struct queues *queues, const struct submit_order *order)
+{
+    uint8_t salt[16];
+    store_identity(queues->store, salt);
+    return labels_set_id(&order->content.labels, salt);
+}
+
+/* What there is no room for now. */
+static enum status submitting_check_room(struct queues *queues, const struct submit_order *order, const struct queue *queue,
+                                         struct error *error)
+{
+    const struct config_queue *settings = queue->settings;
+    char text[ERROR_TEXT_MAX];
+    bool is_full = queue->ready_count + queue->delayed_count >= settings->ready_max;
+    if (is_full && !submitting_takes_a_place(queues, order, queue)) {
+        snprintf(text, sizeof text, "%lld submissions wait in queue '%s': it is full", (long long)settings->ready_max,
+                 settings->name);
+        return submitting_refuse_full("QUEUE_FULL", SUBMITTING_QUEUE_FULL_RETRY_MS, text, error);
+    }
+    int64_t label_set_id = submitting_label_set_id(queues, order);
+    if (label_set_id != 0 && !label_sets_find(&queue->label_sets, label_set_id) &&
+        label_sets_count(&queue->label_sets) >= LABEL_SETS_PER_QUEUE_MAX) {
+        snprintf(text, sizeof text, "what is in queue '%s' asks for %d different sets of labels already", settings->name,
+                 LABEL_SETS_PER_QUEUE_MAX);
+        return submitting_refuse_full("LABEL_SETS_FULL", LABEL_SETS_FULL_RETRY_MS, text, error);
+    }
+    int64_t per_minute = settings->submits_per_minute_max;
+    int64_t wait_ms =
+        per_minute > 0 ? submit_rates_wait_ms(&queue->rates, order->request.submitter, per_minute, queues->now_ms) : 0;
+    if (wait_ms > 0) {
+        snprintf(text, sizeof text, "a submitter may hand in %lld times a minute to queue '%s'", (long long)per_minute,
+                 settings->name);
+        return submitting_refuse_full("RATE_LIMITED", wait_ms, text, error);
+    }
+    return STATUS_OK;
+}
+
 static enum status submitting_check(struct queues *queues, const struct submit_order *order, const struct queue *queue,
                                     struct error *error)
 {
@@ -58,39 +103,70 @@ static enum status submitting_check(struct queues *queues, const struct submit_o
         return error_set(error, STATUS_INVALID, "BODY_TOO_LARGE", "a body in queue '%s' has at most %lld bytes", settings->name,
                          (long long)settings->body_bytes_max);
     }
-    bool is_full = queue->ready_count + queue->delayed_count >= settings->ready_max;
-    if (is_full && !submitting_takes_a_place(queues, order, queue)) {
-        enum status status = error_set(error, STATUS_FULL, "QUEUE_FULL", "%lld submissions wait in queue '%s': it is full",
-                                       (long long)settings->ready_max, settings->name);
-        error->retry_after_ms = SUBMITTING_QUEUE_FULL_RETRY_MS;
-        return status;
-    }
-    return STATUS_OK;
+    return submitting_check_room(queues, order, queue, error);
 }
 
-static enum status submitting_insert(struct queues *queues, const struct submit_order *order, const struct queue *queue,
-                                     int64_t *out_id)
+/* Where it stands in the fair order: its own time, and what its key has handed in before. */
+static enum status submitting_take_turn(struct queues *queues, const struct submit_order *order, struct queue *queue,
+                                        int64_t *out_virtual_ms)
+{
+    const struct store_request *request = &order->request;
+    recent_note(&queue->costs, request->cost);
+    if (request->fairness_key[0] == '\0') {
+        *out_virtual_ms = queues->now_ms;
+        return STATUS_OK;
+    }
+    int64_t free_at_ms = 0;
+    enum status status = store_find_fairness(queues->store, queue->id, request->fairness_key, &free_at_ms);
+    status = queues_stored(queues, status);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    int64_t cost_ms = order_cost_ms(request->cost, recent_median(&queue->costs), recent_median(&queue->grading_ms));
+    struct order_turn turn = order_take_turn(queues->now_ms, free_at_ms, cost_ms);
+    *out_virtual_ms = turn.virtual_ms;
+    status = store_save_fairness(queues->store, queue->id, request->fairness_key, turn.free_at_ms, queues->now_ms);
+    return queues_stored(queues, status);
+}
+
+static struct store_submission submitting_row(const struct queues *queues, const struct submit_order *order,
+                                              const struct queue *queue)
 {
     struct store_submission row = {
         .queue_id = queue->id,
         .state = order->not_before_ms > 0 ? SUBMISSION_DELAYED : SUBMISSION_READY,
         .rank = order_rank(order->priority),
-        .virtual_ms = queues->now_ms,
         .submitted_at_ms = queues->now_ms,
         .state_at_ms = queues->now_ms,
         .ready_at_ms = clock_add_ms(queues->now_ms, order->not_before_ms),
         .expires_at_ms = order->expire_after_ms > 0 ? clock_add_ms(queues->now_ms, order->expire_after_ms) : 0,
         .has_destination = order->content.callback_url[0] != '\0' || order->content.results_channel[0] != '\0',
         .replace_key_length = order->replace_key_length,
+        .label_set_id = submitting_label_set_id(queues, order),
     };
     if (order->replace_key_length > 0) {
         memcpy(row.replace_key, order->replace_key, order->replace_key_length);
     }
-    enum status status = store_insert_submission(queues->store, &row, &order->content, &order->request);
-    status = queues_stored(queues, status);
+    return row;
+}
+
+static enum status submitting_insert(struct queues *queues, const struct submit_order *order, struct queue *queue,
+                                     int64_t *out_id)
+{
+    struct store_submission row = submitting_row(queues, order, queue);
+    enum status status = submitting_take_turn(queues, order, queue, &row.virtual_ms);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* What waits for its time first has not waited for its turn meanwhile. */
+    row.virtual_ms = row.virtual_ms > row.ready_at_ms ? row.virtual_ms : row.ready_at_ms;
+    status = queues_stored(queues, store_insert_submission(queues->store, &row, &order->content, &order->request));
     if (status == STATUS_OK) {
-        queues_count_move(queues, row.queue_id, 0, row.state);
+        queues_count_move(queues, &row, 0, row.state);
         queues_count_event(queues, row.queue_id, QUEUE_SUBMITTED);
+        if (queue->settings->submits_per_minute_max > 0) {
+            submit_rates_take(&queue->rates, order->request.submitter, queue->settings->submits_per_minute_max, queues->now_ms);
+        }
         *out_id = row.id;
     }
     return status;
@@ -264,6 +340,17 @@ static void submitting_ready_due(struct queues *queues)
     }
 }
 
+bool submitting_is_over(const struct queues *queues, const struct store_submission *row)
+{
+    return row->expires_at_ms > 0 && row->expires_at_ms <= queues->now_ms && submission_is_live(row->state);
+}
+
+enum status submitting_give_up(struct queues *queues, struct store_submission *row)
+{
+    text_copy(row->message, sizeof row->message, "not graded within the time that its submitter gave it");
+    return grading_end(queues, row, SUBMISSION_DEAD, LOST_EXPIRED);
+}
+
 static void submitting_expire_due(struct queues *queues)
 {
     struct store_submission row;
@@ -271,8 +358,7 @@ static void submitting_expire_due(struct queues *queues)
         if (queues_stored(queues, store_next_expiring(queues->store, queues->now_ms, &row)) != STATUS_OK) {
             return;
         }
-        text_copy(row.message, sizeof row.message, "not graded within the time that its submitter gave it");
-        if (grading_end(queues, &row, SUBMISSION_DEAD, LOST_CANCELED) != STATUS_OK) {
+        if (submitting_give_up(queues, &row) != STATUS_OK) {
             return;
         }
     }

@@ -16,8 +16,6 @@ enum {
     SUBMITTING_FILE_URL_BYTES_MAX = 4096,
     SUBMITTING_FILE_NAME_BYTES_MAX = 255,
     SUBMITTING_FILE_ID_BYTES_MAX = 64,
-    SUBMITTING_LABELS_MAX = 16,
-    SUBMITTING_LABEL_BYTES_MAX = 64,
     SUBMITTING_CALLBACK_URL_BYTES_MAX = 8192,
     SUBMITTING_TRACE_PARENT_BYTES_MAX = 128,
     SUBMITTING_TRACE_STATE_BYTES_MAX = 512,
@@ -26,7 +24,6 @@ enum {
 
 #define SUBMITTING_NOT_BEFORE_MS_MAX   INT64_C(2592000000)  /* 30 days */
 #define SUBMITTING_EXPIRE_AFTER_MS_MAX INT64_C(31536000000) /* a year */
-#define SUBMITTING_COST_MAX            INT64_C(1000000)
 
 /* Already checked against the bounds above, except what only the queue knows. Everything borrowed. */
 struct submit_order {
@@ -50,8 +47,8 @@ struct submit_receipt {
 
 /*
  * Stores a submission and supersedes those with its replace key. Errors: NOT_FOUND QUEUE_NOT_FOUND; EXISTS REQUEST_ID_REUSED;
- * FULL QUEUE_FULL; WRONG_STATE QUEUE_DRAINING; INVALID BODY_TOO_LARGE (the queue's own limit); UNAVAILABLE DRAINING. After an
- * error nothing was stored or superseded.
+ * FULL QUEUE_FULL, RATE_LIMITED, LABEL_SETS_FULL (each with a retry delay); WRONG_STATE QUEUE_DRAINING; INVALID BODY_TOO_LARGE
+ * (the queue's own limit); UNAVAILABLE DRAINING. After an error nothing was stored or superseded.
  */
 enum status submitting_submit(struct queues *queues, const struct submit_order *order, struct submit_receipt *out_receipt,
                               struct error *error) STATUS_CHECKED;
@@ -93,6 +90,12 @@ struct cancel_order {
  * STATUS_WRONG_STATE WRONG_STATE: it is in another final state.
  */
 enum status submitting_cancel(struct queues *queues, const struct cancel_order *order, struct error *error) STATUS_CHECKED;
+
+/* Is row live, with its time (expire_after) over? */
+bool submitting_is_over(const struct queues *queues, const struct store_submission *row);
+/* Then it is dead: the student is told, and whoever holds it hears LOST_EXPIRED; its result is taken all the same, if it comes.
+ */
+enum status submitting_give_up(struct queues *queues, struct store_submission *row) STATUS_CHECKED;
 
 /* Submissions that are due to become READY, or to be given up as expired. */
 void submitting_tick(struct queues *queues);

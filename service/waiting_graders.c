@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/queue.h"
+#include "service/work_session.h"
 
 void graders_init(struct graders *graders, int64_t leases_max)
 {
@@ -77,6 +78,34 @@ void graders_forget_idle(struct graders *graders, struct grader *grader)
 bool grader_has_room(const struct grader *grader)
 {
     return (int64_t)grader->leases.count < quarantine_leases_max(&grader->quarantine, grader->leases_max);
+}
+
+static bool session_covers(const struct work_session *session, const struct queue *queue, const struct labels *asked)
+{
+    bool grades = false;
+    for (size_t i = 0; i < session->place_count && !grades; i++) {
+        grades = session->places[i].queue == queue;
+    }
+    return grades && !session->draining && labels_cover(&session->labels, asked);
+}
+
+bool graders_cover(const struct queues *queues, const struct queue *queue, const struct labels *asked)
+{
+    for (struct list_node *node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
+        if (session_covers(LIST_OWNER(node, struct work_session, node), queue, asked)) {
+            return true;
+        }
+    }
+    return recent_pollers_cover(&queue->pollers, asked, queues->now_ms);
+}
+
+bool graders_can_take(const struct queues *queues, const struct store_submission *row)
+{
+    const struct labels nothing = {0};
+    const struct queue *queue = queues_find_by_id(queues, row->queue_id);
+    const struct label_set *set =
+        queue && row->label_set_id != 0 ? label_sets_find(&queue->label_sets, row->label_set_id) : NULL;
+    return queue && graders_cover(queues, queue, set ? &set->labels : &nothing);
 }
 
 struct waiting_place *waiting_place_next(struct queue *queue)

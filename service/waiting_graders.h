@@ -15,6 +15,7 @@
 #include "service/store/store.h"
 
 struct queue;
+struct queues;
 struct work_session;
 
 enum {
@@ -66,6 +67,16 @@ void graders_forget_idle(struct graders *graders, struct grader *grader);
 
 /* May it hold one more lease, over all paths? */
 bool grader_has_room(const struct grader *grader);
+
+/*
+ * Is there anybody who could be granted row, which is live, sooner or later: a grader with a stream that is not draining, or a
+ * poller seen lately (recent_pollers), that has all labels which row asks for? False is what WatchEvent.nobody_can_grade tells;
+ * it may change with the next grader that connects.
+ */
+bool graders_can_take(const struct queues *queues, const struct store_submission *row);
+
+/* The same for all that ask for these labels in the queue. */
+bool graders_cover(const struct queues *queues, const struct queue *queue, const struct labels *asked);
 
 /* The next place of the queue's round, moved to the end of it; NULL when nobody waits. */
 struct waiting_place *waiting_place_next(struct queue *queue);

@@ -152,8 +152,13 @@ static enum status watch_count(struct queues *queues, struct watch *watch, const
         return STATUS_OK;
     }
     int64_t position = 0;
-    enum status status = store_count_before(queues->store, row, WATCHING_POSITION_MAX, &position);
-    status = queues_stored(queues, status);
+    enum status status = STATUS_OK;
+    if (queue) {
+        status = label_sets_count_before(queues, queue, row, WATCHING_POSITION_MAX, &position);
+    } else {
+        status = store_count_before(queues->store, row, row->label_set_id, WATCHING_POSITION_MAX, &position);
+        status = queues_stored(queues, status);
+    }
     if (status == STATUS_OK) {
         watch->position = position;
         watch->counted_moves = queue ? queue->moves : 0;
@@ -213,6 +218,7 @@ static void watch_digest(const struct watch_view *view, uint8_t out[SECRET_DIGES
         view->has_delivery,     view->has_delivery ? view->delivery.state : 0,
         view->delivery.attempt, view->delivery.state_at_ms,
         view->has_progress,     view->progress.percent,
+        view->nobody_can_grade,
     };
     _Static_assert(sizeof facts <= sizeof seen.facts, "room for the facts");
     memcpy(seen.facts, facts, sizeof facts);
@@ -240,6 +246,8 @@ static enum status watch_read(struct queues *queues, struct watch *watch, struct
         return status;
     }
     watch->queue_id = view->row.queue_id;
+    view->nobody_can_grade =
+        (view->row.state == SUBMISSION_READY || view->row.state == SUBMISSION_DELAYED) && !graders_can_take(queues, &view->row);
     if (view->row.state == SUBMISSION_READY) {
         return watch_count(queues, watch, &view->row);
     }

@@ -31,9 +31,10 @@ struct watch_view {
     bool has_delivery;
     struct store_delivery delivery;
     char queue[STORE_NAME_MAX];
-    int64_t position;    /* READY: how many are before it */
-    int64_t estimate_ms; /* until a result; 0 = unknown */
-    bool has_progress;   /* LEASED: */
+    int64_t position;      /* READY: how many are before it */
+    int64_t estimate_ms;   /* until a result; 0 = unknown */
+    bool nobody_can_grade; /* READY or DELAYED: see graders_can_take */
+    bool has_progress;     /* LEASED: */
     struct progress progress;
 };
 

@@ -32,6 +32,14 @@ void work_session_update_waiting(struct queues *queues, struct work_session *ses
     }
 }
 
+/* Who can grade what in its queues may be another than before. */
+static void work_session_note_change(const struct work_session *session)
+{
+    for (size_t i = 0; i < session->place_count; i++) {
+        session->places[i].queue->moves++;
+    }
+}
+
 static void work_session_schedule_ping(struct queues *queues, struct work_session *session)
 {
     heap_schedule(&queues->session_timers, &session->timer,
@@ -174,6 +182,13 @@ static enum status work_session_resume(struct queues *queues, struct work_sessio
     return queues->failure;
 }
 
+void work_session_destroy(struct work_session *session)
+{
+    labels_finish(&session->labels);
+    memory_free(session->places);
+    memory_free(session);
+}
+
 enum status work_session_open(struct queues *queues, struct grader_link *link, const struct work_hello *hello,
                               struct held_answer *answers, struct work_session **out_session, struct error *error)
 {
@@ -186,13 +201,13 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
     text_copy(session->instance, sizeof session->instance, hello->instance);
     text_copy(session->sdk, sizeof session->sdk, hello->sdk ? hello->sdk : "");
     text_copy(session->peer, sizeof session->peer, hello->peer ? hello->peer : "");
+    session->labels = labels_copy(&hello->labels);
     session->slots = hello->slots;
     session->connected_at_ms = queues->now_ms;
     session->heard_at_ms = queues->now_ms;
     status = work_session_take_places(queues, session, hello, error);
     if (status != STATUS_OK) {
-        memory_free(session->places);
-        memory_free(session);
+        work_session_destroy(session);
         return status;
     }
     session->grader = graders_find_or_create(&queues->graders, hello->grader);
@@ -204,6 +219,7 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
     int64_t leases_max = queues->graders.leases_max;
     session->grader->leases_max = hello->slots < leases_max ? hello->slots : leases_max;
     list_append(&queues->sessions, &session->node);
+    work_session_note_change(session);
     work_session_schedule_ping(queues, session);
     *out_session = session;
     grader_tell_quiet(queues, session);
@@ -278,6 +294,7 @@ void work_session_close(struct queues *queues, struct work_session *session)
         return;
     }
     session->closed = true;
+    work_session_note_change(session);
     work_session_update_waiting(queues, session);
     heap_remove(&queues->session_timers, &session->timer);
     list_remove(&queues->sessions, &session->node);
@@ -349,6 +366,7 @@ void work_session_lease_gone(struct queues *queues, struct work_session *session
 void work_session_drain(struct queues *queues, struct work_session *session)
 {
     session->draining = true;
+    work_session_note_change(session);
     work_session_lease_gone(queues, session);
 }
 

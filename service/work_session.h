@@ -38,6 +38,7 @@ struct work_session {
     int64_t slots;
     int64_t connected_at_ms;
     int64_t heard_at_ms;
+    struct labels labels;         /* owned: what the grader can do */
     struct waiting_place *places; /* owned */
     size_t place_count;
     int64_t credit;
@@ -57,8 +58,9 @@ struct work_hello {
     char *const *queues; /* names */
     size_t queue_count;
     int64_t slots;
-    const char *sdk;  /* NULL or "": unknown */
-    const char *peer; /* likewise */
+    const char *sdk;      /* NULL or "": unknown */
+    const char *peer;     /* likewise */
+    struct labels labels; /* what the grader can do; checked by the caller */
     const struct lease_name *held;
     size_t held_count;
 };
@@ -82,6 +84,9 @@ enum status work_session_open(struct queues *queues, struct grader_link *link, c
 
 /* No more grants for it; its leases stay. Freed at the end of the batch. What was to be told still is. Closed twice is fine. */
 void work_session_close(struct queues *queues, struct work_session *session);
+
+/* Frees it; it is in no list any more. */
+void work_session_destroy(struct work_session *session);
 
 /* The stream is gone: closes the session and tells its link nothing any more. */
 void work_session_abandon(struct queues *queues, struct work_session *session);

@@ -25,14 +25,15 @@ static const struct rpc_client_method delete_method = {"/xqueue.v1.Admin/DeleteQ
 
 static json_t *json_queue(const Xqueue__V1__QueueSettings *queue)
 {
-    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b}", "name",
+    return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b}", "name",
                      report_json_text(queue->name), "push_url", report_json_text(queue->push_url), "lease_ms",
                      (json_int_t)queue->lease_ms, "hard_limit_ms", (json_int_t)queue->hard_limit_ms, "accept_within_ms",
                      (json_int_t)queue->accept_within_ms, "attempts_max", (json_int_t)queue->attempts_max, "poison_graders_max",
                      (json_int_t)queue->poison_graders_max, "retry_delay_ms", (json_int_t)queue->retry_delay_ms,
                      "retry_delay_ms_max", (json_int_t)queue->retry_delay_ms_max, "ready_max", (json_int_t)queue->ready_max,
-                     "body_bytes_max", (json_int_t)queue->body_bytes_max, "paused", (int)queue->paused, "draining",
-                     (int)queue->draining, "configured", (int)queue->configured);
+                     "body_bytes_max", (json_int_t)queue->body_bytes_max, "submits_per_minute_max",
+                     (json_int_t)queue->submits_per_minute_max, "paused", (int)queue->paused, "draining", (int)queue->draining,
+                     "configured", (int)queue->configured);
 }
 
 static const char *state_of(const Xqueue__V1__QueueSettings *queue)
@@ -119,7 +120,8 @@ const struct command command_queues_list = {
         SETTING("poison-graders-max", "N", "graders that a submission may take down until it is dead"),                  \
         SETTING("retry-delay-ms", "MS", "wait after the first failure; doubles"),                                        \
         SETTING("retry-delay-ms-max", "MS", "the longest wait"), SETTING("ready-max", "N", "submissions that may wait"), \
-        SETTING("body-bytes-max", "BYTES", "of one submission")
+        SETTING("body-bytes-max", "BYTES", "of one submission"),                                                         \
+        SETTING("submits-per-minute-max", "N", "submissions of each submitter; default: no bound")
 
 static void take_duration(const struct command_call *call, const char *name, int64_t *number)
 {
@@ -140,6 +142,7 @@ static void take_settings(const struct command_call *call, Xqueue__V1__QueueSett
 {
     uint64_t attempts = settings->attempts_max;
     uint64_t poison_graders = settings->poison_graders_max;
+    uint64_t submits = settings->submits_per_minute_max;
     take_duration(call, "lease-ms", &settings->lease_ms);
     take_duration(call, "hard-limit-ms", &settings->hard_limit_ms);
     take_duration(call, "accept-within-ms", &settings->accept_within_ms);
@@ -149,6 +152,8 @@ static void take_settings(const struct command_call *call, Xqueue__V1__QueueSett
     take_count(call, "poison-graders-max", &poison_graders);
     take_count(call, "ready-max", &settings->ready_max);
     take_count(call, "body-bytes-max", &settings->body_bytes_max);
+    take_count(call, "submits-per-minute-max", &submits);
+    settings->submits_per_minute_max = submits < UINT32_MAX ? (uint32_t)submits : UINT32_MAX;
     settings->attempts_max = attempts < UINT32_MAX ? (uint32_t)attempts : UINT32_MAX;
     settings->poison_graders_max = poison_graders < UINT32_MAX ? (uint32_t)poison_graders : UINT32_MAX;
 }

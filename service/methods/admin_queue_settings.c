@@ -44,6 +44,7 @@ static void settings_fill(Xqueue__V1__QueueSettings *to, const struct settings_v
     to->retry_delay_ms_max = from->retry_delay_ms_max;
     to->ready_max = (uint64_t)from->ready_max;
     to->body_bytes_max = (uint64_t)from->body_bytes_max;
+    to->submits_per_minute_max = (uint32_t)from->submits_per_minute_max;
     to->paused = view->paused;
     to->draining = view->draining;
     to->configured = view->is_configured;
@@ -160,6 +161,7 @@ static void settings_take_all(struct config_queue *to, const Xqueue__V1__QueueSe
     settings_take(&to->poison_graders_max, from->poison_graders_max);
     settings_take(&to->ready_max, from->ready_max);
     settings_take(&to->body_bytes_max, from->body_bytes_max);
+    settings_take(&to->submits_per_minute_max, from->submits_per_minute_max);
 }
 
 /* The first thing that is wrong, as text in out; false: nothing. */
@@ -172,7 +174,6 @@ static bool settings_fault(const Xqueue__V1__QueueSettings *from, char out[CONFI
         {from != NULL, "queue is missing"},
         {from && text_is_name(from->name, CONFIG_NAME_BYTES_MAX), "name is 1 to 128 bytes without control characters"},
         {from && from->push_url[0] == '\0', "push_url can only be set in the configuration file, where xqueue-rest reads it"},
-        {from && from->submits_per_minute_max == 0, "submits_per_minute_max is not enforced by this version: leave it 0"},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         if (!checks[i].ok) {

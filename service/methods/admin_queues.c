@@ -21,6 +21,21 @@ static enum status list_graders_perform(struct method_command *method, struct qu
     return status == STATUS_OK ? administering_list_graders(queues, request->queue, &graders->views, &method->error) : status;
 }
 
+/* The entries borrow their texts; the array of pointers is followed by what they point to. Free it with memory_free. */
+static Xqueue__V1__GraderInfo__LabelsEntry **grader_info_labels(const struct labels *labels)
+{
+    size_t pointers = labels->count * sizeof(void *);
+    Xqueue__V1__GraderInfo__LabelsEntry **entries = memory_allocate(pointers + labels->count * sizeof **entries);
+    Xqueue__V1__GraderInfo__LabelsEntry *items = (void *)(entries + labels->count);
+    for (size_t i = 0; i < labels->count; i++) {
+        xqueue__v1__grader_info__labels_entry__init(&items[i]);
+        items[i].key = labels->items[i].name;
+        items[i].value = labels->items[i].value;
+        entries[i] = &items[i];
+    }
+    return entries;
+}
+
 static void grader_info_fill(Xqueue__V1__GraderInfo *to, const struct grader_view *from)
 {
     xqueue__v1__grader_info__init(to);
@@ -30,6 +45,8 @@ static void grader_info_fill(Xqueue__V1__GraderInfo *to, const struct grader_vie
     to->peer = contract_text(from->peer);
     to->queues = (char **)(uintptr_t)from->queues; /* only read */
     to->n_queues = from->queue_count;
+    to->labels = grader_info_labels(&from->labels);
+    to->n_labels = from->labels.count;
     to->slots = (uint32_t)from->slots;
     to->credit = (uint32_t)from->credit;
     to->in_flight = (uint32_t)from->in_flight;
@@ -51,6 +68,9 @@ static void list_graders_reply(struct method_command *method)
     reply.graders = pointers;
     reply.n_graders = views->count;
     rpc_server_call_reply(method->call, &reply.base);
+    for (size_t i = 0; i < views->count; i++) {
+        memory_free(graders[i].labels);
+    }
     memory_free(pointers);
     memory_free(graders);
 }

@@ -66,6 +66,7 @@ static void statistics_fill(struct statistics_row *row, const struct queue_figur
         to->graded_total = (uint64_t)from->queue->totals[QUEUE_GRADED];
         to->failed_total = (uint64_t)from->queue->totals[QUEUE_FAILED];
         to->expired_total = (uint64_t)from->queue->totals[QUEUE_EXPIRED];
+        to->nobody_can_grade_count = (uint64_t)from->stranded;
         to->grading_ms_median = queue_median_ms(from->queue);
         statistics_take_rates(row, from->queue, now_ms);
     }

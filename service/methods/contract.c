@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/methods/method.h"
 
 char *contract_text(const char *text)
 {
@@ -37,14 +38,34 @@ static Xqueue__V1__File **contract_files(const struct store_content *content)
 
 static Xqueue__V1__Submission__LabelsEntry **contract_labels(const struct store_content *content)
 {
-    Xqueue__V1__Submission__LabelsEntry **labels = memory_allocate_array(content->label_count, sizeof(void *));
-    for (size_t i = 0; i < content->label_count; i++) {
+    Xqueue__V1__Submission__LabelsEntry **labels = memory_allocate_array(content->labels.count, sizeof(void *));
+    for (size_t i = 0; i < content->labels.count; i++) {
         labels[i] = MEMORY_NEW(Xqueue__V1__Submission__LabelsEntry);
         xqueue__v1__submission__labels_entry__init(labels[i]);
-        labels[i]->key = content->labels[i].name;
-        labels[i]->value = content->labels[i].value;
+        labels[i]->key = content->labels.items[i].name;
+        labels[i]->value = content->labels.items[i].value;
     }
     return labels;
+}
+
+/* The text of a field of an entry of a map, whose type is generated anew for each map. */
+static char *contract_entry_text(const ProtobufCMessage *entry, unsigned field)
+{
+    char *text = NULL;
+    memcpy(&text, (const char *)entry + entry->descriptor->fields[field].offset, sizeof text);
+    return text;
+}
+
+bool contract_take_labels(struct labels *labels, size_t count_max, const void *entries, size_t count)
+{
+    const ProtobufCMessage *const *from = entries;
+    bool fit = count <= count_max;
+    for (size_t i = 0; fit && i < count; i++) {
+        struct label label = {.name = contract_entry_text(from[i], 0), .value = contract_entry_text(from[i], 1)};
+        fit = text_is_name(label.name, LABEL_BYTES_MAX) && method_text_fits(label.value, LABEL_BYTES_MAX);
+        labels->items[labels->count++] = label;
+    }
+    return fit && !labels_repeat_a_name(labels);
 }
 
 Xqueue__V1__Submission *contract_submission(const struct store_content *content)
@@ -58,7 +79,7 @@ Xqueue__V1__Submission *contract_submission(const struct store_content *content)
     submission->files = contract_files(content);
     submission->n_files = content->file_count;
     submission->labels = contract_labels(content);
-    submission->n_labels = content->label_count;
+    submission->n_labels = content->labels.count;
     return submission;
 }
 

@@ -30,6 +30,13 @@ bool contract_lease_name(const Xqueue__V1__LeaseRef *lease, struct lease_name *o
 enum status contract_progress(const Xqueue__V1__Progress *message, struct progress *out_progress,
                               struct error *error) STATUS_CHECKED;
 
+/*
+ * The labels of a message: entries is its array of pointers to entries of a map of texts. They are appended to labels, whose
+ * array has room for count_max; the texts stay the message's. False: there are more, or a name or value breaks its bounds, or a
+ * name comes twice.
+ */
+bool contract_take_labels(struct labels *labels, size_t count_max, const void *entries, size_t count);
+
 /* What there is to say of a submission, but its queue's name; borrows from row and delivery (NULL: none). */
 void contract_fill_view(Xqueue__V1__GetResponse *view, const struct store_submission *row,
                         const struct store_delivery *delivery, int64_t now_ms);

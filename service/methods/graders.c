@@ -17,7 +17,9 @@ enum { LEASE_WAIT_MS_MAX = 60000 };
 
 struct lease_method {
     struct method_command base;
-    int64_t deadline_ms; /* 0 before the first run */
+    int64_t deadline_ms;                     /* 0 before the first run */
+    struct label labels[LABELS_OFFERED_MAX]; /* the texts are the message's */
+    struct labels offered;
     size_t count;
     struct grant grants[GRADING_LEASES_PER_CALL_MAX];
 };
@@ -46,8 +48,16 @@ static enum status lease_perform(struct method_command *method, struct queues *q
     if (status != STATUS_OK) {
         return status;
     }
-    struct lease_order order = {
-        .grader = request->grader, .slots = request->slots, .max = request->max == 0 ? 1 : request->max};
+    lease->offered = (struct labels){.items = lease->labels};
+    lease->base.command.offered = &lease->offered;
+    if (!contract_take_labels(&lease->offered, LABELS_OFFERED_MAX, request->labels, request->n_labels)) {
+        return error_set(&method->error, STATUS_INVALID, "LEASE_INVALID",
+                         "labels are at most 32 names, each once, with values, of 64 bytes");
+    }
+    struct lease_order order = {.grader = request->grader,
+                                .slots = request->slots,
+                                .max = request->max == 0 ? 1 : request->max,
+                                .labels = lease->offered};
     status = grading_lease(queues, queue, &order, lease->grants, &lease->count);
     if (status != STATUS_OK || lease->count > 0 || request->wait_ms == 0 || method->command.timed_out || queues->stopping) {
         return status;

@@ -23,7 +23,7 @@ struct submit_method {
     struct method_command base;
     struct submit_order order;
     struct store_file files[SUBMITTING_FILES_MAX];
-    struct store_label labels[SUBMITTING_LABELS_MAX];
+    struct label labels[LABELS_ASKED_MAX];
     struct submit_receipt receipt;
 };
 
@@ -51,7 +51,7 @@ static const char *submit_fault(const Xqueue__V1__SubmitRequest *request)
         {request->header.len <= SUBMITTING_HEADER_BYTES_MAX, "header has at most 65,536 bytes"},
         {request->body.len <= SUBMITTING_BODY_BYTES_MAX, "body has at most 3,145,728 bytes"},
         {request->n_files <= SUBMITTING_FILES_MAX, "at most 100 files"},
-        {request->n_labels <= SUBMITTING_LABELS_MAX, "at most 16 labels"},
+        {request->n_labels <= LABELS_ASKED_MAX, "at most 16 labels"},
         {method_text_fits(request->callback_url, SUBMITTING_CALLBACK_URL_BYTES_MAX), "callback_url has at most 8,192 bytes"},
         {submit_is_callback(request->callback_url), "callback_url begins with http:// or https://"},
         {method_text_fits(request->results_channel, STORE_NAME_MAX - 1), "results_channel has at most 128 bytes"},
@@ -65,7 +65,7 @@ static const char *submit_fault(const Xqueue__V1__SubmitRequest *request)
          "expire_after_ms is out of range"},
         {method_text_fits(request->trace_parent, SUBMITTING_TRACE_PARENT_BYTES_MAX), "trace_parent has at most 128 bytes"},
         {method_text_fits(request->trace_state, SUBMITTING_TRACE_STATE_BYTES_MAX), "trace_state has at most 512 bytes"},
-        {request->cost <= SUBMITTING_COST_MAX, "cost is at most 1,000,000"},
+        {request->cost <= ORDER_COST_MAX, "cost is at most 1,000,000"},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         if (!checks[i].ok) {
@@ -107,19 +107,6 @@ static bool submit_take_files(struct submit_method *submit, const Xqueue__V1__Su
     return true;
 }
 
-static bool submit_take_labels(struct submit_method *submit, const Xqueue__V1__SubmitRequest *request)
-{
-    for (size_t i = 0; i < request->n_labels; i++) {
-        const Xqueue__V1__SubmitRequest__LabelsEntry *label = request->labels[i];
-        if (!text_is_name(label->key, SUBMITTING_LABEL_BYTES_MAX) ||
-            !method_text_fits(label->value, SUBMITTING_LABEL_BYTES_MAX)) {
-            return false;
-        }
-        submit->labels[i] = (struct store_label){.name = label->key, .value = label->value};
-    }
-    return true;
-}
-
 static void submit_digest(const Xqueue__V1__SubmitRequest *request, uint8_t out[SECRET_DIGEST_BYTES])
 {
     size_t size = xqueue__v1__submit_request__get_packed_size(request);
@@ -152,8 +139,6 @@ static void submit_take_order(struct submit_method *submit, const Xqueue__V1__Su
                 .trace_state = request->trace_state,
                 .files = submit->files,
                 .file_count = request->n_files,
-                .labels = submit->labels,
-                .label_count = request->n_labels,
             },
         .priority = request->priority,
         .not_before_ms = request->not_before_ms,
@@ -170,14 +155,18 @@ static enum status submit_perform(struct method_command *method, struct queues *
 {
     struct submit_method *submit = (struct submit_method *)method;
     const Xqueue__V1__SubmitRequest *request = (const Xqueue__V1__SubmitRequest *)rpc_message_body(method->message);
-    if (!submit_take_files(submit, request) || !submit_take_labels(submit, request)) {
-        return error_set(&method->error, STATUS_INVALID, "SUBMIT_INVALID", "a file or label breaks its bounds");
+    struct labels labels = {.items = submit->labels};
+    if (!submit_take_files(submit, request) ||
+        !contract_take_labels(&labels, LABELS_ASKED_MAX, request->labels, request->n_labels)) {
+        return error_set(&method->error, STATUS_INVALID, "SUBMIT_INVALID",
+                         "a file or label breaks its bounds, or a label is named twice");
     }
     enum status status = method_check_queue(method->call, METHOD_SUBMIT, request->queue, &method->error);
     if (status != STATUS_OK) {
         return status;
     }
     submit_take_order(submit, request);
+    submit->order.content.labels = labels;
     return submitting_submit(queues, &submit->order, &submit->receipt, &method->error);
 }
 

@@ -73,6 +73,7 @@ static bool watch_stream_tell(struct watch_stream *stream)
     event.submission = &submission;
     event.position = (uint64_t)view->position;
     event.estimate_ms = view->estimate_ms;
+    event.nobody_can_grade = view->nobody_can_grade;
     if (view->has_progress) {
         progress.phase = contract_text(view->progress.phase);
         progress.percent = view->progress.percent;

@@ -15,20 +15,13 @@ static enum status work_breach(struct work_command *work, const char *text)
     return error_set(&work->error, STATUS_INVALID, "WORK_INVALID", "%s", text);
 }
 
-static bool work_hello_labels_fit(const Xqueue__V1__Hello *hello)
-{
-    bool fit = hello->n_labels <= WORK_STREAM_LABELS_MAX;
-    for (size_t i = 0; fit && i < hello->n_labels; i++) {
-        fit = text_is_name(hello->labels[i]->key, WORK_STREAM_LABEL_BYTES_MAX) &&
-              method_text_fits(hello->labels[i]->value, WORK_STREAM_LABEL_BYTES_MAX);
-    }
-    return fit;
-}
-
 static enum status work_read_hello(struct work_command *work, const Xqueue__V1__Hello *message, struct work_hello *hello)
 {
-    if (!method_text_fits(message->sdk, WORK_STREAM_SDK_BYTES_MAX) || !work_hello_labels_fit(message)) {
-        return work_breach(work, "Hello.sdk has at most 128 bytes, Hello.labels at most 32 entries of 64 bytes");
+    work->labels = memory_allocate_array(LABELS_OFFERED_MAX, sizeof *work->labels);
+    struct labels labels = {.items = work->labels};
+    if (!method_text_fits(message->sdk, WORK_STREAM_SDK_BYTES_MAX) ||
+        !contract_take_labels(&labels, LABELS_OFFERED_MAX, message->labels, message->n_labels)) {
+        return work_breach(work, "Hello.sdk has at most 128 bytes, Hello.labels at most 32 names, each once, of 64 bytes");
     }
     work->held_names = memory_allocate_array(message->n_held, sizeof *work->held_names);
     work->held = memory_allocate_array(message->n_held, sizeof *work->held);
@@ -45,6 +38,7 @@ static enum status work_read_hello(struct work_command *work, const Xqueue__V1__
         .slots = message->slots,
         .sdk = message->sdk,
         .peer = rpc_server_call_peer(work->stream->call),
+        .labels = labels,
         .held = work->held_names,
         .held_count = message->n_held,
     };

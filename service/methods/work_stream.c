@@ -78,6 +78,7 @@ static void work_free(struct work_command *work)
     rpc_message_free(work->message);
     memory_free(work->held);
     memory_free(work->held_names);
+    memory_free(work->labels);
     memory_free(work->expires_in_ms);
     work_stream_release(work->stream);
     memory_free(work);

@@ -17,8 +17,6 @@
 enum {
     WORK_STREAM_PENDING_MAX = 256,
     WORK_STREAM_SDK_BYTES_MAX = 128,
-    WORK_STREAM_LABELS_MAX = 32,
-    WORK_STREAM_LABEL_BYTES_MAX = 64,
     WORK_STREAM_HELLO_MS = 10000, /* for the first message */
 };
 

@@ -43,6 +43,7 @@ struct work_command {
     bool breach;              /* ends the stream */
     struct held_answer *held; /* Hello: owned */
     struct lease_name *held_names;
+    struct label *labels;   /* Hello: owned, of LABELS_OFFERED_MAX; the texts are the message's */
     int64_t *expires_in_ms; /* Heartbeat: owned; of each lease, or < 0 - its lost_reason */
     bool already;
 };

@@ -22,6 +22,7 @@
 #include "base/secret.h"
 #include "base/status.h"
 #include "service/rules/delivery.h"
+#include "service/rules/labels.h"
 #include "service/rules/lease.h"
 #include "service/rules/rights.h"
 #include "service/rules/submission.h"
@@ -103,6 +104,7 @@ struct store_queue_settings {
     int64_t retry_delay_ms_max;
     int64_t ready_max;
     int64_t body_bytes_max;
+    int64_t submits_per_minute_max;
 };
 struct store_queue {
     int64_t id;
@@ -124,9 +126,21 @@ enum status store_set_queue_gates(struct store *store, int64_t queue_id, bool pa
 enum status store_visit_queue_settings(struct store *store, void (*visit)(void *context, const struct store_queue *queue),
                                        void *context) STATUS_CHECKED;
 
-/* When the first READY one of that rank in the ready order was submitted. STATUS_NOT_FOUND: none. */
-enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t rank,
+/* When the first READY one of that set of labels and that rank in the ready order was submitted. STATUS_NOT_FOUND: none. */
+enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t label_set_id, int64_t rank,
                                 int64_t *out_submitted_at_ms) STATUS_CHECKED;
+
+/* A set of labels that live submissions of a queue ask for. */
+struct store_label_set {
+    int64_t id;            /* never 0 */
+    int64_t submission_id; /* one of those that ask for it */
+    int64_t ready;         /* of them are READY */
+    int64_t live;          /* of them are READY, LEASED or DELAYED; at least 1 */
+};
+/* Calls visit for each of the queue: for start-up and after a rollback. visit must not call the store. */
+enum status store_visit_label_sets(struct store *store, int64_t queue_id,
+                                   void (*visit)(void *context, const struct store_label_set *set),
+                                   void *context) STATUS_CHECKED;
 
 /* ---- submissions ---- */
 
@@ -138,11 +152,6 @@ struct store_file {
     uint64_t size_bytes;
     uint8_t sha256[SECRET_DIGEST_BYTES];
     bool has_sha256;
-};
-
-struct store_label {
-    char *name;
-    char *value;
 };
 
 /* What was handed in: everything that no rule looks at. */
@@ -157,8 +166,7 @@ struct store_content {
     char *trace_state;
     struct store_file *files;
     size_t file_count;
-    struct store_label *labels;
-    size_t label_count;
+    struct labels labels; /* owned */
 };
 void store_content_finish(struct store_content *content);       /* frees what it holds; zeroed is fine */
 size_t store_content_size(const struct store_content *content); /* bytes of all that a grader is handed of it */
@@ -187,6 +195,7 @@ struct store_submission {
     uint8_t replace_key[STORE_REPLACE_KEY_MAX]; /* (fixed) */
     size_t replace_key_length;                  /* 0 = none */
     char message[STORE_MESSAGE_MAX];            /* the last failure, for people */
+    int64_t label_set_id;                       /* (fixed) names the labels that it asks for, see labels_set_id; 0 = none */
 };
 
 /* Things of a new submission beside the row and the content. */
@@ -224,14 +233,14 @@ enum status store_delete_submission(struct store *store, int64_t id) STATUS_CHEC
 enum store_walk {
     STORE_WALK_ALL = 1,       /* by id */
     STORE_WALK_DELAYED,       /* by the time when they become READY */
-    STORE_WALK_READY,         /* this and the following: queue after queue; in the ready order */
+    STORE_WALK_READY,         /* this and the following: queue after queue; one set of labels after the other, in ready order */
     STORE_WALK_LEASED,        /* by id */
     STORE_WALK_DEAD,          /* by id */
     STORE_WALK_UNGRADABLE,    /* by id */
     STORE_WALK_UNDELIVERABLE, /* by id */
     STORE_WALK_END
 };
-enum { STORE_PLACE_KEYS = 4 };
+enum { STORE_PLACE_KEYS = 5 };
 /* Where a walk is. Keys that the walk does not use are INT64_MIN. */
 struct store_place {
     int64_t keys[STORE_PLACE_KEYS];
@@ -248,11 +257,12 @@ enum status store_walk_next(struct store *store, enum store_walk walk, int64_t q
 enum status store_next_submitted(struct store *store, const char *submitter, int64_t before_id,
                                  struct store_submission *out_row) STATUS_CHECKED;
 
-/* The first READY one of the queue in the ready order. STATUS_NOT_FOUND: none. */
-enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row) STATUS_CHECKED;
+/* The first READY one of the queue with that set of labels in the ready order. STATUS_NOT_FOUND: none. */
+enum status store_next_ready(struct store *store, int64_t queue_id, int64_t label_set_id,
+                             struct store_submission *out_row) STATUS_CHECKED;
 
-/* How many READY ones of its queue come before row in the ready order; counted up to max. */
-enum status store_count_before(struct store *store, const struct store_submission *row, int64_t max,
+/* How many READY ones of its queue with that set of labels come before row in the ready order; counted up to max. */
+enum status store_count_before(struct store *store, const struct store_submission *row, int64_t label_set_id, int64_t max,
                                int64_t *out_count) STATUS_CHECKED;
 
 /* The DELAYED one that is due first, and not after due_ms. STATUS_NOT_FOUND: none. INT64_MAX: whichever is first. */
@@ -291,6 +301,17 @@ enum status store_visit_leased(struct store *store, void (*visit)(void *context,
 
 /* Reads the content; *out_content is the caller's (store_content_finish). STATUS_NOT_FOUND. */
 enum status store_read_content(struct store *store, int64_t id, struct store_content *out_content) STATUS_CHECKED;
+
+/* Only the labels, which may be none; *out_labels is the caller's (labels_finish). */
+enum status store_read_labels(struct store *store, int64_t id, struct labels *out_labels) STATUS_CHECKED;
+
+/* ---- fairness ---- */
+
+/* Until when the fair order counts what was handed in to the queue under key; STATUS_NOT_FOUND: it counts nothing. */
+enum status store_find_fairness(struct store *store, int64_t queue_id, const char *key, int64_t *out_free_at_ms) STATUS_CHECKED;
+/* Sets it, and forgets a few others (of any queue) that are over at now_ms, so that what is kept does not grow. */
+enum status store_save_fairness(struct store *store, int64_t queue_id, const char *key, int64_t free_at_ms,
+                                int64_t now_ms) STATUS_CHECKED;
 
 /* ---- results ---- */
 

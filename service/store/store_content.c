@@ -24,7 +24,7 @@ static enum status insert_file(struct store *store, int64_t id, size_t position,
     return query_run(&query, NULL);
 }
 
-static enum status insert_label(struct store *store, int64_t id, size_t position, const struct store_label *label)
+static enum status insert_label(struct store *store, int64_t id, size_t position, const struct label *label)
 {
     struct query query = query_start(store, STATEMENT_INSERT_LABEL);
     query_bind_int(&query, id);
@@ -46,7 +46,7 @@ static enum status insert_content_row(struct store *store, int64_t id, const str
     query_bind_text(&query, request->fairness_key);
     query_bind_int(&query, request->cost);
     query_bind_int(&query, (int64_t)content->file_count);
-    query_bind_int(&query, (int64_t)content->label_count);
+    query_bind_int(&query, (int64_t)content->labels.count);
     query_bind_text(&query, content->results_channel);
     query_bind_text(&query, content->trace_parent);
     query_bind_text(&query, content->trace_state);
@@ -62,8 +62,8 @@ enum status store_insert_content(struct store *store, int64_t id, const struct s
     enum status status = insert_content_row(store, id, content, request);
     for (size_t at = 0; status == STATUS_OK && at < content->file_count; at++)
         status = insert_file(store, id, at, &content->files[at]);
-    for (size_t at = 0; status == STATUS_OK && at < content->label_count; at++)
-        status = insert_label(store, id, at, &content->labels[at]);
+    for (size_t at = 0; status == STATUS_OK && at < content->labels.count; at++)
+        status = insert_label(store, id, at, &content->labels.items[at]);
     return status;
 }
 
@@ -79,10 +79,6 @@ void store_content_finish(struct store_content *content)
         memory_free(content->files[at].file_id);
         memory_free(content->files[at].filename);
     }
-    for (size_t at = 0; at < content->label_count; at++) {
-        memory_free(content->labels[at].name);
-        memory_free(content->labels[at].value);
-    }
     memory_free(content->header);
     memory_free(content->body);
     memory_free(content->callback_url);
@@ -90,7 +86,7 @@ void store_content_finish(struct store_content *content)
     memory_free(content->trace_parent);
     memory_free(content->trace_state);
     memory_free(content->files);
-    memory_free(content->labels);
+    labels_finish(&content->labels);
     *content = (struct store_content){0};
 }
 
@@ -101,8 +97,8 @@ size_t store_content_size(const struct store_content *content)
         const struct store_file *file = &content->files[at];
         size += strlen(file->name) + strlen(file->url) + strlen(file->file_id) + strlen(file->filename) + sizeof file->sha256;
     }
-    for (size_t at = 0; at < content->label_count; at++)
-        size += strlen(content->labels[at].name) + strlen(content->labels[at].value);
+    for (size_t at = 0; at < content->labels.count; at++)
+        size += strlen(content->labels.items[at].name) + strlen(content->labels.items[at].value);
     return size;
 }
 
@@ -128,9 +124,9 @@ static enum status read_content_row(struct store *store, int64_t id, struct stor
     if (file_count > 0)
         content->files = memory_allocate_array((size_t)file_count, sizeof *content->files);
     if (label_count > 0)
-        content->labels = memory_allocate_array((size_t)label_count, sizeof *content->labels);
+        content->labels.items = memory_allocate_array((size_t)label_count, sizeof *content->labels.items);
     content->file_count = (size_t)file_count;
-    content->label_count = (size_t)label_count;
+    content->labels.count = (size_t)label_count;
     return query_end(&query);
 }
 
@@ -165,12 +161,12 @@ static enum status read_labels(struct store *store, int64_t id, struct store_con
 {
     struct query query = query_start(store, STATEMENT_READ_LABELS);
     query_bind_int(&query, id);
-    for (size_t at = 0; at < content->label_count; at++) {
+    for (size_t at = 0; at < content->labels.count; at++) {
         enum status status = part_row(&query);
         if (status != STATUS_OK)
             return status;
-        content->labels[at].name = query_take_text(&query);
-        content->labels[at].value = query_take_text(&query);
+        content->labels.items[at].name = query_take_text(&query);
+        content->labels.items[at].value = query_take_text(&query);
     }
     return query_end(&query);
 }
@@ -181,13 +177,33 @@ enum status store_read_content(struct store *store, int64_t id, struct store_con
     enum status status = read_content_row(store, id, &content);
     if (status == STATUS_OK && content.file_count > 0)
         status = read_files(store, id, &content);
-    if (status == STATUS_OK && content.label_count > 0)
+    if (status == STATUS_OK && content.labels.count > 0)
         status = read_labels(store, id, &content);
     if (status != STATUS_OK) {
         store_content_finish(&content);
         return status;
     }
     *out_content = content;
+    return STATUS_OK;
+}
+
+enum status store_read_labels(struct store *store, int64_t id, struct labels *out_labels)
+{
+    struct labels labels = {0};
+    struct query query = query_start(store, STATEMENT_READ_LABELS);
+    query_bind_int(&query, id);
+    enum status status = query_row(&query);
+    for (; status == STATUS_OK; status = query_row(&query)) {
+        labels.items = memory_resize(labels.items, (labels.count + 1) * sizeof *labels.items);
+        struct label *label = &labels.items[labels.count++];
+        label->name = query_take_text(&query);
+        label->value = query_take_text(&query);
+    }
+    if (status != STATUS_NOT_FOUND) {
+        labels_finish(&labels);
+        return status;
+    }
+    *out_labels = labels;
     return STATUS_OK;
 }
 

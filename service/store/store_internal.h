@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 8,
+    STORE_SCHEMA_VERSION = 9,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -54,6 +54,7 @@ enum statement {
     STATEMENT_NEXT_EXPIRING,
     STATEMENT_FIND_REPLACEABLE,
     STATEMENT_VISIT_LEASED,
+    STATEMENT_VISIT_LABEL_SETS,
     STATEMENT_FIRST_OF_RANK,
     STATEMENT_WALK_ALL,
     STATEMENT_WALK_DELAYED,
@@ -76,6 +77,9 @@ enum statement {
     STATEMENT_READ_FILES,
     STATEMENT_INSERT_LABEL,
     STATEMENT_READ_LABELS,
+    STATEMENT_FIND_FAIRNESS,
+    STATEMENT_SAVE_FAIRNESS,
+    STATEMENT_DELETE_OLD_FAIRNESS,
     STATEMENT_SAVE_RESULT,
     STATEMENT_READ_RESULT,
     STATEMENT_READ_RESULT_ROW,
@@ -148,6 +152,7 @@ extern const char store_schema_5_sql[];
 extern const char store_schema_6_sql[];
 extern const char store_schema_7_sql[];
 extern const char store_schema_8_sql[];
+extern const char store_schema_9_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

@@ -15,6 +15,7 @@ static void bind_settings(struct query *query, const struct store_queue_settings
     query_bind_int(query, settings->retry_delay_ms_max);
     query_bind_int(query, settings->ready_max);
     query_bind_int(query, settings->body_bytes_max);
+    query_bind_int(query, settings->submits_per_minute_max);
 }
 
 static void read_queue(struct query *query, struct store_queue *queue)
@@ -33,6 +34,7 @@ static void read_queue(struct query *query, struct store_queue *queue)
     queue->settings.retry_delay_ms_max = query_int(query);
     queue->settings.ready_max = query_int(query);
     queue->settings.body_bytes_max = query_int(query);
+    queue->settings.submits_per_minute_max = query_int(query);
 }
 
 /* One row must have changed. */

@@ -238,14 +238,33 @@ enum status store_visit_queues(struct store *store, void (*visit)(void *context,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t rank, int64_t *out_submitted_at_ms)
+enum status store_first_of_rank(struct store *store, int64_t queue_id, int64_t label_set_id, int64_t rank,
+                                int64_t *out_submitted_at_ms)
 {
     struct query query = query_start(store, STATEMENT_FIRST_OF_RANK);
     query_bind_int(&query, queue_id);
+    query_bind_int(&query, label_set_id);
     query_bind_int(&query, rank);
     enum status status = query_row(&query);
     if (status != STATUS_OK)
         return status;
     *out_submitted_at_ms = query_int(&query);
     return query_end(&query);
+}
+
+enum status store_visit_label_sets(struct store *store, int64_t queue_id,
+                                   void (*visit)(void *context, const struct store_label_set *set), void *context)
+{
+    struct query query = query_start(store, STATEMENT_VISIT_LABEL_SETS);
+    query_bind_int(&query, queue_id);
+    enum status status = query_row(&query);
+    for (; status == STATUS_OK; status = query_row(&query)) {
+        struct store_label_set set;
+        set.id = query_int(&query);
+        set.submission_id = query_int(&query);
+        set.ready = query_int(&query);
+        set.live = query_int(&query);
+        visit(context, &set);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -13,7 +13,7 @@
 #define SUBMISSION_NEW_COLUMNS                                                                                        \
     "queue_id, state, rank, virtual_ms, submitted_at_ms, state_at_ms, ready_at_ms, expires_at_ms, attempt, failures," \
     " lease_key, grader, leased_at_ms, lease_expires_at_ms, lease_hard_limit_at_ms, generation, superseded_by_id,"    \
-    " has_destination, replace_key, message"
+    " has_destination, replace_key, message, label_set_id"
 #define SUBMISSION_COLUMNS "id, " SUBMISSION_NEW_COLUMNS
 
 #define DELIVERY_COLUMNS                                                                                                    \
@@ -55,33 +55,36 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_VISIT_QUEUES] = "SELECT id, name FROM queue ORDER BY id",
     [STATEMENT_INSERT_QUEUE_SETTINGS] =
         "INSERT INTO queue_settings (lease_ms, hard_limit_ms, accept_within_ms, attempts_max, poison_graders_max,"
-        " retry_delay_ms, retry_delay_ms_max, ready_max, body_bytes_max, queue_id)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        " retry_delay_ms, retry_delay_ms_max, ready_max, body_bytes_max, submits_per_minute_max, queue_id)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [STATEMENT_UPDATE_QUEUE_SETTINGS] =
         "UPDATE queue_settings SET lease_ms = ?1, hard_limit_ms = ?2, accept_within_ms = ?3, attempts_max = ?4,"
-        " poison_graders_max = ?5, retry_delay_ms = ?6, retry_delay_ms_max = ?7, ready_max = ?8, body_bytes_max = ?9"
-        " WHERE queue_id = ?10",
+        " poison_graders_max = ?5, retry_delay_ms = ?6, retry_delay_ms_max = ?7, ready_max = ?8, body_bytes_max = ?9,"
+        " submits_per_minute_max = ?10 WHERE queue_id = ?11",
     [STATEMENT_DELETE_QUEUE_SETTINGS] = "DELETE FROM queue_settings WHERE queue_id = ?1",
     [STATEMENT_SET_QUEUE_GATES] = "UPDATE queue SET paused = ?1, draining = ?2 WHERE id = ?3",
     [STATEMENT_VISIT_QUEUE_SETTINGS] =
         "SELECT queue.id, name, paused, draining, queue_id IS NOT NULL, coalesce(lease_ms, 0), coalesce(hard_limit_ms, 0),"
         " coalesce(accept_within_ms, 0), coalesce(attempts_max, 0), coalesce(poison_graders_max, 0), coalesce(retry_delay_ms, "
         "0),"
-        " coalesce(retry_delay_ms_max, 0), coalesce(ready_max, 0), coalesce(body_bytes_max, 0)"
+        " coalesce(retry_delay_ms_max, 0), coalesce(ready_max, 0), coalesce(body_bytes_max, 0),"
+        " coalesce(submits_per_minute_max, 0)"
         " FROM queue LEFT JOIN queue_settings ON queue_id = queue.id ORDER BY queue.id",
 
     [STATEMENT_INSERT_SUBMISSION] =
         "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ")"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     [STATEMENT_IMPORT_SUBMISSION] =
         "INSERT INTO submission (" SUBMISSION_NEW_COLUMNS ", id)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     [STATEMENT_DELETE_SUBMISSION] = "DELETE FROM submission WHERE id = ?1",
     [STATEMENT_FIND_SUBMISSION] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id = ?1",
     [STATEMENT_NEXT_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
-                             " WHERE queue_id = ?1 AND state = 'READY' ORDER BY rank, virtual_ms, id LIMIT 1",
+                             " WHERE queue_id = ?1 AND label_set_id = ?2 AND state = 'READY'"
+                             " ORDER BY rank, virtual_ms, id LIMIT 1",
     [STATEMENT_COUNT_BEFORE] = "SELECT count(*) FROM (SELECT 1 FROM submission INDEXED BY submission_ready"
-                               " WHERE queue_id = ?1 AND state = 'READY' AND (rank, virtual_ms, id) < (?2, ?3, ?4) LIMIT ?5)",
+                               " WHERE queue_id = ?1 AND label_set_id = ?2 AND state = 'READY'"
+                               " AND (rank, virtual_ms, id) < (?3, ?4, ?5) LIMIT ?6)",
     [STATEMENT_NEXT_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
                                " WHERE state = 'DELAYED' AND ready_at_ms <= ?1 ORDER BY ready_at_ms LIMIT 1",
     [STATEMENT_NEXT_EXPIRING] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_expiring"
@@ -93,14 +96,18 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_VISIT_LEASED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_leased"
                                " WHERE state = 'LEASED'",
     [STATEMENT_FIRST_OF_RANK] = "SELECT submitted_at_ms FROM submission INDEXED BY submission_ready"
-                                " WHERE queue_id = ?1 AND state = 'READY' AND rank = ?2 ORDER BY virtual_ms, id LIMIT 1",
+                                " WHERE queue_id = ?1 AND label_set_id = ?2 AND state = 'READY' AND rank = ?3"
+                                " ORDER BY virtual_ms, id LIMIT 1",
+    [STATEMENT_VISIT_LABEL_SETS] =
+        "SELECT label_set_id, min(id), sum(state = 'READY'), count(*) FROM submission INDEXED BY submission_labeled"
+        " WHERE queue_id = ?1 AND label_set_id <> 0 AND " IS_LIVE " GROUP BY label_set_id",
     [STATEMENT_WALK_ALL] = "SELECT " SUBMISSION_COLUMNS " FROM submission WHERE id > ?1 ORDER BY id LIMIT 1",
     [STATEMENT_WALK_DELAYED] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_delayed"
                                " WHERE state = 'DELAYED' AND (ready_at_ms, queue_id, id) > (?1, ?2, ?3)"
                                " ORDER BY ready_at_ms, queue_id, id LIMIT 1",
     [STATEMENT_WALK_READY] = "SELECT " SUBMISSION_COLUMNS " FROM submission INDEXED BY submission_ready"
-                             " WHERE state = 'READY' AND (queue_id, rank, virtual_ms, id) > (?1, ?2, ?3, ?4)"
-                             " ORDER BY queue_id, rank, virtual_ms, id LIMIT 1",
+                             " WHERE state = 'READY' AND (queue_id, label_set_id, rank, virtual_ms, id) > (?1, ?2, ?3, ?4, ?5)"
+                             " ORDER BY queue_id, label_set_id, rank, virtual_ms, id LIMIT 1",
     [STATEMENT_WALK_LEASED] = WALK_QUEUES("submission_leased", "LEASED"),
     [STATEMENT_WALK_DEAD] = WALK_QUEUES("submission_dead", "DEAD"),
     [STATEMENT_WALK_UNGRADABLE] = WALK_QUEUES("submission_ungradable", "UNGRADABLE"),
@@ -134,6 +141,13 @@ static const char *const sql[STATEMENT_END] = {
                              " ORDER BY position",
     [STATEMENT_INSERT_LABEL] = "INSERT INTO label (submission_id, position, name, value) VALUES (?1, ?2, ?3, ?4)",
     [STATEMENT_READ_LABELS] = "SELECT name, value FROM label WHERE submission_id = ?1 ORDER BY position",
+
+    [STATEMENT_FIND_FAIRNESS] = "SELECT free_at_ms FROM fairness WHERE queue_id = ?1 AND key = ?2",
+    [STATEMENT_SAVE_FAIRNESS] = "INSERT INTO fairness (queue_id, key, free_at_ms) VALUES (?1, ?2, ?3)"
+                                " ON CONFLICT (queue_id, key) DO UPDATE SET free_at_ms = excluded.free_at_ms",
+    [STATEMENT_DELETE_OLD_FAIRNESS] =
+        "DELETE FROM fairness WHERE (queue_id, key) IN (SELECT queue_id, key FROM fairness INDEXED BY fairness_free"
+        " WHERE free_at_ms <= ?1 ORDER BY free_at_ms LIMIT ?2)",
 
     [STATEMENT_SAVE_RESULT] =
         "INSERT INTO result (submission_id, attempt, generation, completed_at_ms, grader, digest, body)"

@@ -30,6 +30,7 @@ static void read_row(struct query *query, struct store_submission *row)
     row->has_destination = query_int(query) != 0;
     row->replace_key_length = query_short_bytes(query, row->replace_key, sizeof row->replace_key);
     query_text(query, row->message, sizeof row->message);
+    row->label_set_id = query_int(query);
     if (row->state == 0)
         query_damage(query, "a submission has an unknown state");
 }
@@ -70,6 +71,7 @@ static void bind_row(struct query *query, const struct store_submission *row)
     query_bind_int(query, row->has_destination);
     query_bind_bytes(query, row->replace_key, row->replace_key_length);
     query_bind_text(query, row->message);
+    query_bind_int(query, row->label_set_id);
 }
 
 enum status store_insert_submission_as(struct store *store, const struct store_submission *row)
@@ -129,17 +131,20 @@ enum status store_next_submitted(struct store *store, const char *submitter, int
     return store_read_only_submission(&query, out_row);
 }
 
-enum status store_next_ready(struct store *store, int64_t queue_id, struct store_submission *out_row)
+enum status store_next_ready(struct store *store, int64_t queue_id, int64_t label_set_id, struct store_submission *out_row)
 {
     struct query query = query_start(store, STATEMENT_NEXT_READY);
     query_bind_int(&query, queue_id);
+    query_bind_int(&query, label_set_id);
     return store_read_only_submission(&query, out_row);
 }
 
-enum status store_count_before(struct store *store, const struct store_submission *row, int64_t max, int64_t *out_count)
+enum status store_count_before(struct store *store, const struct store_submission *row, int64_t label_set_id, int64_t max,
+                               int64_t *out_count)
 {
     struct query query = query_start(store, STATEMENT_COUNT_BEFORE);
     query_bind_int(&query, row->queue_id);
+    query_bind_int(&query, label_set_id);
     query_bind_int(&query, row->rank);
     query_bind_int(&query, row->virtual_ms);
     query_bind_int(&query, row->id);

@@ -15,7 +15,7 @@ static const struct {
 } walks[STORE_WALK_END] = {
     [STORE_WALK_ALL] = {STATEMENT_WALK_ALL, 1, false},
     [STORE_WALK_DELAYED] = {STATEMENT_WALK_DELAYED, 3, false},
-    [STORE_WALK_READY] = {STATEMENT_WALK_READY, 4, true},
+    [STORE_WALK_READY] = {STATEMENT_WALK_READY, 5, true},
     [STORE_WALK_LEASED] = {STATEMENT_WALK_LEASED, 2, true},
     [STORE_WALK_DEAD] = {STATEMENT_WALK_DEAD, 2, true},
     [STORE_WALK_UNGRADABLE] = {STATEMENT_WALK_UNGRADABLE, 2, true},
@@ -44,6 +44,7 @@ static struct store_place place_of(enum store_walk walk, const struct store_subm
     if (walk != STORE_WALK_ALL)
         place.keys[count++] = row->queue_id;
     if (walk == STORE_WALK_READY) {
+        place.keys[count++] = row->label_set_id;
         place.keys[count++] = row->rank;
         place.keys[count++] = row->virtual_ms;
     }

@@ -249,7 +249,7 @@ static enum status stored_lease(void *context)
     struct stored *stored = context;
     struct store_submission row;
     struct store_content content;
-    enum status status = store_next_ready(stored->store, stored->queue_id, &row);
+    enum status status = store_next_ready(stored->store, stored->queue_id, 0, &row);
     if (status != STATUS_OK)
         return status;
     row.attempt++;

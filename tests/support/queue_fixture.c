@@ -138,6 +138,21 @@ static void leave(struct queue_fixture *fixture, bool entered)
 
 /* ---- memory and store ---- */
 
+struct label_check {
+    const struct queue *queue;
+    size_t count;
+};
+
+static void check_label_set(void *context, const struct store_label_set *stored)
+{
+    struct label_check *check = context;
+    const struct label_set *set = label_sets_find(&check->queue->label_sets, stored->id);
+    assert_non_null(set);
+    assert_int_equal(set->ready_count, stored->ready);
+    assert_int_equal(set->live_count, stored->live);
+    check->count++;
+}
+
 static void check_counts(struct queue_fixture *fixture)
 {
     const struct list *all = &fixture->queues->all;
@@ -148,6 +163,9 @@ static void check_counts(struct queue_fixture *fixture)
         assert_int_equal(queue->ready_count, counts.ready);
         assert_int_equal(queue->leased_count, counts.leased);
         assert_int_equal(queue->delayed_count, counts.delayed);
+        struct label_check check = {.queue = queue};
+        assert_int_equal(store_visit_label_sets(fixture->store, queue->id, check_label_set, &check), STATUS_OK);
+        assert_int_equal(check.count, label_sets_count(&queue->label_sets));
     }
 }
 

@@ -289,7 +289,7 @@ static void the_median_is_of_the_last_ones(void **state)
     queues_note_grading(queue->queues, demo->id, 20);
     assert_int_equal(queue_median_ms(demo), 20);
 
-    for (int i = 0; i < QUEUE_RECENT_MAX; i++)
+    for (int i = 0; i < RECENT_MAX; i++)
         queues_note_grading(queue->queues, demo->id, 1000);
 
     assert_int_equal(queue_median_ms(demo), 1000);

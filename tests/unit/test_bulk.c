@@ -681,10 +681,18 @@ static void a_search_by_states_finds_each_once(void **state)
 static void a_place_survives_being_text(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"x",          "0.1.1.1.1",  "8.1.1.1.1",
-                                        "1",          "1.2.3.4",    "1.2.3.4.5.6",
-                                        "1.2.3.4.",   "1..3.4.5",   "1.2.3.4.9223372036854775808",
-                                        " 1.2.3.4.5", "1.2.3.4.5 ", "1.+2.3.4.5"};
+    static const char *const wrong[] = {"x",
+                                        "0.1.1.1.1.1",
+                                        "8.1.1.1.1.1",
+                                        "1",
+                                        "1.2.3.4.5",
+                                        "1.2.3.4.5.6.7",
+                                        "1.2.3.4.5.",
+                                        "1..3.4.5.6",
+                                        "1.2.3.4.5.9223372036854775808",
+                                        " 1.2.3.4.5.6",
+                                        "1.2.3.4.5.6 ",
+                                        "1.+2.3.4.5.6"};
     struct selection_place place = {.walk = STORE_WALK_UNDELIVERABLE, .at = {.keys = {INT64_MIN, INT64_MAX, -1, INT64_MIN}}};
     struct selection_place again;
     char text[SELECTION_TOKEN_MAX];

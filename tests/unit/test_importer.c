@@ -26,7 +26,7 @@ static int64_t next_ready(struct import_fixture *fixture, const char *queue)
     int64_t queue_id = 0;
     struct store_submission row;
     assert_int_equal(store_queue_id(fixture->store, queue, &queue_id), STATUS_OK);
-    if (store_next_ready(fixture->store, queue_id, &row) != STATUS_OK)
+    if (store_next_ready(fixture->store, queue_id, 0, &row) != STATUS_OK)
         return 0;
     assert_int_equal(store_move_submission(fixture->store, &row, SUBMISSION_CANCELED), STATUS_OK);
     return row.id;

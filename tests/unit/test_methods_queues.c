@@ -221,7 +221,7 @@ static void what_is_wrong_with_a_queue_is_told(void **state)
     }
     wrong[0].name = bad_name;
     wrong[1].push_url = url;
-    wrong[2].submits_per_minute_max = 1;
+    wrong[2].submits_per_minute_max = 1000001;
     wrong[3].lease_ms = 1;
     wrong[4].lease_ms = -1;
     wrong[5].ready_max = UINT64_MAX;

@@ -85,13 +85,13 @@ static void the_ready_order_is_rank_then_virtual_time_then_id(void **state)
 
     for (size_t at = 0; at < ROWS; at++) {
         struct store_submission next;
-        assert_int_equal(store_next_ready(fixture->store, fixture->queue_id, &next), STATUS_OK);
+        assert_int_equal(store_next_ready(fixture->store, fixture->queue_id, 0, &next), STATUS_OK);
         assert_int_equal(next.id, expected[at]);
         store_fixture_lease(fixture, &next);
     }
 
     struct store_submission none;
-    assert_int_equal(store_next_ready(fixture->store, fixture->queue_id, &none), STATUS_NOT_FOUND);
+    assert_int_equal(store_next_ready(fixture->store, fixture->queue_id, 0, &none), STATUS_NOT_FOUND);
     store_fixture_commit(fixture);
 }
 
@@ -106,7 +106,7 @@ static void queues_do_not_see_each_other(void **state)
     assert_int_equal(store_queue_id(fixture->store, "other", &again_id), STATUS_OK);
     store_fixture_insert(fixture, &row);
 
-    enum status status = store_next_ready(fixture->store, other_id, &row);
+    enum status status = store_next_ready(fixture->store, other_id, 0, &row);
 
     assert_int_equal(status, STATUS_NOT_FOUND);
     assert_int_equal(other_id, again_id);

@@ -43,7 +43,7 @@ static void a_content_comes_back_byte_for_byte(void **state)
         {text("a.py"), text("https://files/a"), text("f-1"), text("a b.py"), UINT64_MAX, {1, 2, 3}, true},
         {.name = text("b"), .url = text(""), .file_id = text(""), .filename = text("")},
     };
-    struct store_label labels[] = {{text("course"), text("demo")}, {text("z"), text("")}, {text("a"), text("\xc3\xa4")}};
+    struct label labels[] = {{text("course"), text("demo")}, {text("z"), text("")}, {text("a"), text("\xc3\xa4")}};
     struct store_content content = plain_content();
     content.header = text("head\0er");
     content.header_length = 7;
@@ -55,8 +55,7 @@ static void a_content_comes_back_byte_for_byte(void **state)
     content.trace_state = text("k=v");
     content.files = files;
     content.file_count = 2;
-    content.labels = labels;
-    content.label_count = 3;
+    content.labels = (struct labels){labels, 3};
     const struct store_request request = plain_request();
     struct store_submission row = store_fixture_row(fixture);
     store_fixture_begin(fixture);
@@ -87,11 +86,11 @@ static void a_content_comes_back_byte_for_byte(void **state)
     assert_memory_equal(read.files[0].sha256, files[0].sha256, SECRET_DIGEST_BYTES);
     assert_string_equal(read.files[1].name, "b");
     assert_false(read.files[1].has_sha256);
-    assert_int_equal(read.label_count, 3);
-    assert_string_equal(read.labels[0].name, "course");
-    assert_string_equal(read.labels[0].value, "demo");
-    assert_string_equal(read.labels[2].name, "a");
-    assert_string_equal(read.labels[2].value, "\xc3\xa4");
+    assert_int_equal(read.labels.count, 3);
+    assert_string_equal(read.labels.items[0].name, "course");
+    assert_string_equal(read.labels.items[0].value, "demo");
+    assert_string_equal(read.labels.items[2].name, "a");
+    assert_string_equal(read.labels.items[2].value, "\xc3\xa4");
     store_content_finish(&read);
 }
 
@@ -119,7 +118,7 @@ static void an_empty_and_a_large_body_come_back(void **state)
     assert_int_equal(store_read_content(fixture->store, empty_row.id, &read), STATUS_OK);
     assert_int_equal(read.body_length, 0);
     assert_int_equal(read.header_length, 0);
-    assert_int_equal(read.file_count + read.label_count, 0);
+    assert_int_equal(read.file_count + read.labels.count, 0);
     store_content_finish(&read);
     assert_int_equal(store_read_content(fixture->store, large_row.id, &read), STATUS_OK);
     store_fixture_commit(fixture);

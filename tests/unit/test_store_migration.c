@@ -31,11 +31,18 @@ static const char version_1_rows[] =
     "INSERT INTO result VALUES (2, 1, 1, 100, 'g', zeroblob(32), x'6772616465');"
     "INSERT INTO delivery SELECT value, 7, CASE value WHEN 2 THEN 'DELIVERED' ELSE 'UNDELIVERABLE' END, 'RESULT', 1, 1, 0, 100,"
     " 'key', 0, '', '', '', x'', '' FROM json_each('[2, 3]');"
-    "INSERT INTO login_session VALUES (zeroblob(32), zeroblob(32), 'lms', 500);";
+    "INSERT INTO login_session VALUES (zeroblob(32), zeroblob(32), 'lms', 500);"
+    /* Four that ask for labels, two of them for the same ones. */
+    "INSERT INTO submission SELECT value, 7, 'READY', 1, 100, 100, 100, 0, 0, 0, 0, '', '', 0, 0, 0, 0, 0, 0, x'', ''"
+    " FROM json_each('[4, 5, 6, 7]');"
+    "INSERT INTO content SELECT value, 'lms', '', x'', '', 1, 0, 2, '', '', '', '', x'', x'' FROM json_each('[4, 5, 6, 7]');"
+    "INSERT INTO label VALUES (4, 0, 'a', 'x'), (4, 1, 'b', 'y'), (5, 0, 'b', 'y'), (5, 1, 'a', 'x'),"
+    " (6, 0, 'a', 'y'), (6, 1, 'b', 'x'), (7, 0, 'a', 'x\",\"b'), (7, 1, 'y', '');";
 
 /* What made the versions from 2 on, all but the newest. */
-static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {
-    store_schema_2_sql, store_schema_3_sql, store_schema_4_sql, store_schema_5_sql, store_schema_6_sql, store_schema_7_sql};
+static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql, store_schema_4_sql,
+                                                                     store_schema_5_sql, store_schema_6_sql, store_schema_7_sql,
+                                                                     store_schema_8_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {
@@ -118,8 +125,8 @@ static void check_contents(struct store_fixture *fixture)
     assert_int_equal(store_insert_user(fixture->store, &user), STATUS_OK);
     assert_int_equal(store_delete_sessions_of_user(fixture->store, "lms"), STATUS_OK);
     assert_int_equal(store_reserve_ids(fixture->store, 1000), STATUS_OK);
-    assert_int_equal(store_id_is_reserved(fixture->store, 3), STATUS_NOT_FOUND);
-    assert_int_equal(store_id_is_reserved(fixture->store, 4), STATUS_OK);
+    assert_int_equal(store_id_is_reserved(fixture->store, 7), STATUS_NOT_FOUND);
+    assert_int_equal(store_id_is_reserved(fixture->store, 8), STATUS_OK);
     int64_t lost = 0;
     assert_int_equal(store_note_lost_grader(fixture->store, 1, "g", &lost), STATUS_OK);
     assert_int_equal(lost, 1);
@@ -151,6 +158,30 @@ static void check_users(struct store_fixture *fixture)
     store_fixture_commit(fixture);
 }
 
+static void count_set(void *context, const struct store_label_set *set)
+{
+    assert_true(set->ready == set->live && set->ready == (set->submission_id == 4 ? 2 : 1));
+    *(int *)context += 1;
+}
+
+/* Those that asked for labels are grouped by them. */
+static void check_label_sets(struct store_fixture *fixture)
+{
+    struct store_submission row;
+    int sets = 0;
+    store_fixture_begin(fixture);
+    assert_int_equal(store_visit_label_sets(fixture->store, 7, count_set, &sets), STATUS_OK);
+    assert_int_equal(sets, 3);
+    assert_int_equal(store_find_submission(fixture->store, 5, &row), STATUS_OK);
+    assert_int_equal(row.label_set_id, -4);
+    assert_int_equal(store_next_ready(fixture->store, 7, row.label_set_id, &row), STATUS_OK);
+    assert_int_equal(row.id, 4);
+    assert_int_equal(store_next_ready(fixture->store, 7, 0, &row), STATUS_OK);
+    assert_int_equal(row.id, 1);
+    assert_int_equal(store_save_fairness(fixture->store, 7, "student", 5, 1), STATUS_OK);
+    store_fixture_commit(fixture);
+}
+
 static void check_version(struct store_fixture *fixture, int number)
 {
     char current[32];
@@ -162,6 +193,7 @@ static void check_version(struct store_fixture *fixture, int number)
     check_contents(fixture);
     if (number >= 2)
         check_users(fixture);
+    check_label_sets(fixture);
     check_text(fixture, "SELECT hex(bytes) FROM identity", before);
     snprintf(current, sizeof current, "%d ", STORE_SCHEMA_VERSION);
     check_text(fixture, "PRAGMA user_version", current);

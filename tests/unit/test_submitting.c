@@ -16,7 +16,8 @@
 
 static const char yaml[] = "queues:\n"
                            "  demo: {ready_max: 3, body_bytes_max: 10}\n"
-                           "  other: {}\n";
+                           "  other: {}\n"
+                           "  slow: {submits_per_minute_max: 2, ready_max: 4, body_bytes_max: 10}\n";
 
 static int set_up(void **state)
 {
@@ -148,6 +149,55 @@ static void a_full_queue_takes_what_replaces_one_that_waits_in_it(void **state)
     assert_int_equal(lms_tries(queue, &keyed, &receipt), STATUS_FULL);
 }
 
+static void who_hands_in_too_fast_is_told_when_to_come_again(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct submit_order order = submission_of("slow", "x");
+    struct submit_order another = submission_of("slow", "x");
+    struct submit_order elsewhere = submission_of("other", "x");
+    struct submit_receipt receipt = {0};
+    another.request.submitter = "another";
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_FULL);
+    assert_string_equal(queue->error.reason, "RATE_LIMITED");
+    assert_int_equal(queue->error.retry_after_ms, 30000);
+    assert_int_equal(lms_tries(queue, &elsewhere, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &another, &receipt), STATUS_OK);
+    clock_advances(queue, 29999);
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_FULL);
+    assert_int_equal(queue->error.retry_after_ms, 1);
+    clock_advances(queue, 1);
+
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_FULL);
+}
+
+static void only_what_is_stored_counts_for_the_rate(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct submit_order order = submission_of("slow", "x");
+    struct submit_order repeated = submission_of("slow", "x");
+    struct submit_order large = submission_of("slow", "much too large");
+    struct submit_receipt receipt = {0};
+    repeated.request.request_id = "r1";
+    assert_int_equal(lms_tries(queue, &repeated, &receipt), STATUS_OK);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(lms_tries(queue, &repeated, &receipt), STATUS_OK);
+        assert_int_equal(lms_tries(queue, &large, &receipt), STATUS_INVALID);
+    }
+    turn_begins(queue);
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+    turn_fails(queue);
+
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK);
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_OK); /* after a rollback every bucket is full */
+    assert_int_equal(lms_tries(queue, &order, &receipt), STATUS_FULL);
+    assert_string_equal(queue->error.reason, "RATE_LIMITED");
+    assert_int_equal(lms_tries(queue, &repeated, &receipt), STATUS_OK);
+}
+
 static void a_body_over_the_queues_limit_is_refused(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -233,8 +283,11 @@ static void what_is_not_graded_within_its_time_is_dead_and_the_student_hears_of_
     assert_int_equal(state_of(queue, graded), SUBMISSION_GRADED);
     assert_delivery(queue, ready, DELIVERY_PENDING, DELIVERY_OUTCOME_DEAD);
     assert_delivery(queue, leased, DELIVERY_PENDING, DELIVERY_OUTCOME_DEAD);
-    assert_int_equal(grader_hears(&grader, GRADER_NOTICE_LOST).lease.id, leased);
+    struct told lost = grader_hears(&grader, GRADER_NOTICE_LOST);
+    assert_int_equal(lost.lease.id, leased);
+    assert_int_equal(lost.notice.reason, LOST_EXPIRED);
     assert_int_equal(grader_completes(queue, lease, "late"), STATUS_OK);
+    assert_delivery(queue, leased, DELIVERY_PENDING, DELIVERY_OUTCOME_RESULT);
 }
 
 static enum status supersede(struct queue_fixture *queue, struct submit_receipt *out_receipt)
@@ -303,7 +356,7 @@ static void several_are_superseded_at_once(void **state)
     struct submit_order order = submission_of("demo", "x");
     row.id = 0;
     assert_int_equal(store_insert_submission(queue->store, &row, &order.content, &order.request), STATUS_OK);
-    queues_count_move(queue->queues, row.queue_id, 0, SUBMISSION_READY);
+    queues_count_move(queue->queues, &row, 0, SUBMISSION_READY);
     ids[1] = row.id;
     turn_ends(queue);
 
@@ -355,6 +408,8 @@ int main(void)
         TEST(a_request_id_with_other_content_is_refused),
         TEST(a_full_queue_refuses_with_a_retry_delay_and_takes_again_when_there_is_room),
         TEST(a_full_queue_takes_what_replaces_one_that_waits_in_it),
+        TEST(who_hands_in_too_fast_is_told_when_to_come_again),
+        TEST(only_what_is_stored_counts_for_the_rate),
         TEST(a_body_over_the_queues_limit_is_refused),
         TEST(an_unknown_queue_is_not_found),
         TEST(a_stopping_service_takes_nothing),
