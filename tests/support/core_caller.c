@@ -114,6 +114,9 @@ enum status core_submit(struct core_caller *caller, const struct core_submission
     Xqueue__V1__SubmitRequest request = XQUEUE__V1__SUBMIT_REQUEST__INIT;
     const struct core_question question = {"/xqueue.v1.Submissions/Submit", &xqueue__v1__submit_response__descriptor,
                                            &request.base};
+    const struct core_label asked[] = {submission->label, submission->second_label};
+    Xqueue__V1__SubmitRequest__LabelsEntry entries[2];
+    Xqueue__V1__SubmitRequest__LabelsEntry *labels[] = {&entries[0], &entries[1]};
     struct rpc_message *reply = NULL;
 
     request.queue = as_field(submission->queue);
@@ -123,7 +126,17 @@ enum status core_submit(struct core_caller *caller, const struct core_submission
     request.results_channel = as_field(submission->results_channel);
     request.replace_key = as_bytes(submission->replace_key);
     request.request_id = as_field(submission->request_id);
+    request.fairness_key = as_field(submission->fairness_key);
+    request.priority = submission->priority;
+    request.not_before_ms = submission->not_before_ms;
     request.expire_after_ms = submission->expire_after_ms;
+    request.labels = labels;
+    for (size_t i = 0; i < 2 && asked[i].name != NULL; i++) {
+        xqueue__v1__submit_request__labels_entry__init(&entries[i]);
+        entries[i].key = as_field(asked[i].name);
+        entries[i].value = as_field(asked[i].value);
+        request.n_labels = i + 1;
+    }
     const enum status status = core_caller_ask(caller, &question, &reply, error);
     if (status == STATUS_OK) {
         if (out_id != NULL) {
@@ -212,17 +225,22 @@ static Xqueue__V1__LeaseRef lease_ref(const struct core_lease *lease)
     return ref;
 }
 
-enum status core_take_lease(struct core_caller *caller, const char *queue, const char *grader, int64_t wait_ms,
-                            struct core_lease *out_lease)
+enum status core_ask_lease(struct core_caller *caller, const struct core_lease_question *asked, struct core_lease *out_lease)
 {
     Xqueue__V1__LeaseRequest request = XQUEUE__V1__LEASE_REQUEST__INIT;
+    Xqueue__V1__LeaseRequest__LabelsEntry entry = XQUEUE__V1__LEASE_REQUEST__LABELS_ENTRY__INIT;
+    Xqueue__V1__LeaseRequest__LabelsEntry *labels[] = {&entry};
     const struct core_question question = {"/xqueue.v1.Graders/Lease", &xqueue__v1__lease_response__descriptor, &request.base};
     struct rpc_message *reply = NULL;
 
-    request.queue = as_field(queue);
-    request.grader = as_field(grader);
+    request.queue = as_field(asked->queue);
+    request.grader = as_field(asked->grader);
     request.max = 1;
-    request.wait_ms = wait_ms;
+    request.wait_ms = asked->wait_ms;
+    entry.key = as_field(asked->label.name);
+    entry.value = as_field(asked->label.value);
+    request.labels = labels;
+    request.n_labels = asked->label.name != NULL ? 1 : 0;
     const enum status status = core_caller_ask(caller, &question, &reply, NULL);
     if (status == STATUS_OK) {
         const Xqueue__V1__LeaseResponse *response = (const Xqueue__V1__LeaseResponse *)(const void *)rpc_message_body(reply);
@@ -233,6 +251,13 @@ enum status core_take_lease(struct core_caller *caller, const char *queue, const
         rpc_message_free(reply);
     }
     return status;
+}
+
+enum status core_take_lease(struct core_caller *caller, const char *queue, const char *grader, int64_t wait_ms,
+                            struct core_lease *out_lease)
+{
+    return core_ask_lease(caller, &(struct core_lease_question){.queue = queue, .grader = grader, .wait_ms = wait_ms},
+                          out_lease);
 }
 
 enum status core_complete(struct core_caller *caller, const struct core_lease *lease, const char *result, bool *out_already,

@@ -48,6 +48,12 @@ struct core_question {
 enum status core_caller_ask(struct core_caller *caller, const struct core_question *question, struct rpc_message **out_reply,
                             struct error *error) STATUS_CHECKED;
 
+/* Name and value; name NULL: no label. */
+struct core_label {
+    const char *name;
+    const char *value;
+};
+
 struct core_submission {
     const char *queue;
     const char *body;            /* NULL: "" */
@@ -56,7 +62,12 @@ struct core_submission {
     const char *results_channel; /* NULL: none */
     const char *replace_key;     /* NULL: none */
     const char *request_id;      /* NULL: none */
+    const char *fairness_key;    /* NULL: none */
+    uint32_t priority;
+    int64_t not_before_ms;
     int64_t expire_after_ms;
+    struct core_label label;
+    struct core_label second_label;
 };
 /* out_id and error may be NULL. */
 enum status core_submit(struct core_caller *caller, const struct core_submission *submission, uint64_t *out_id,
@@ -84,7 +95,16 @@ struct core_lease {
     uint32_t attempt;
     char body[CORE_BODY_MAX]; /* its beginning */
 };
+struct core_lease_question {
+    const char *queue;
+    const char *grader;
+    int64_t wait_ms;
+    struct core_label label;
+};
 /* At most one; out_lease->id is 0 when there was none within wait_ms. */
+enum status core_ask_lease(struct core_caller *caller, const struct core_lease_question *question,
+                           struct core_lease *out_lease) STATUS_CHECKED;
+/* The same without a label; likewise. */
 enum status core_take_lease(struct core_caller *caller, const char *queue, const char *grader, int64_t wait_ms,
                             struct core_lease *out_lease) STATUS_CHECKED;
 /* out_already and error may be NULL. */

@@ -42,6 +42,7 @@ static void fill_config(struct rest_rig *rig)
         .form_fields_max = 1000,
         .file_bytes_max = 1000000,
         .header_bytes_max = 65536,
+        .fair_by_student = true,
     };
 }
 

@@ -161,6 +161,8 @@ bool scripted_grader_hello(struct scripted_grader *grader, const struct scripted
     char *queues[] = {as_field(hello->queue), as_field(hello->second_queue)};
     Xqueue__V1__LeaseRef refs[SCRIPTED_GRADER_HELD_MAX];
     Xqueue__V1__LeaseRef *held[SCRIPTED_GRADER_HELD_MAX];
+    Xqueue__V1__Hello__LabelsEntry label = XQUEUE__V1__HELLO__LABELS_ENTRY__INIT;
+    Xqueue__V1__Hello__LabelsEntry *labels[] = {&label};
 
     assert_true(hello->held_count <= SCRIPTED_GRADER_HELD_MAX);
     for (size_t i = 0; i < hello->held_count; i++) {
@@ -175,6 +177,10 @@ bool scripted_grader_hello(struct scripted_grader *grader, const struct scripted
     body.slots = hello->slots != 0 ? hello->slots : 100;
     body.held = held;
     body.n_held = hello->held_count;
+    label.key = as_field(hello->label.name);
+    label.value = as_field(hello->label.value);
+    body.labels = labels;
+    body.n_labels = hello->label.name != NULL ? 1 : 0;
     message.kind_case = XQUEUE__V1__GRADER_MESSAGE__KIND_HELLO;
     message.hello = &body;
     return scripted_grader_say(grader, &message);

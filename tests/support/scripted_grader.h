@@ -46,6 +46,7 @@ struct scripted_hello {
     uint32_t slots;           /* 0: 100 */
     const struct core_lease *held;
     size_t held_count;
+    struct core_label label;
 };
 /* False: the stream is over. */
 bool scripted_grader_say(struct scripted_grader *grader, const Xqueue__V1__GraderMessage *message);

@@ -175,6 +175,29 @@ static void a_grader_that_comes_later_gets_what_waited_for_it(void **state)
     grader_hears_nothing(&plain);
 }
 
+/* Parked calls are run again only when there is something for them. */
+static void a_parked_poll_is_woken_by_what_it_can_take(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct queue *demo = queues_find(queue->queues, "demo");
+    struct engine_command polls[3] = {{.offered = &nothing}, {.offered = &gpu}, {.offered = &both}};
+    lms_asks(queue, arm, 0);
+    lms_asks(queue, gpu, 0);
+    turn_begins(queue);
+    for (size_t i = 0; i < 3; i++)
+        queues_park(queue->queues, &polls[i], &demo->polls, queue->now_ms + 1000);
+
+    queues_tick(queue->queues);
+
+    assert_non_null(polls[0].park);
+    assert_null(polls[1].park);
+    assert_null(polls[2].park);
+    assert_int_equal(queue->queues->unparked.count, 2);
+    queues_unpark(queue->queues, &polls[0]);
+    list_init(&queue->queues->unparked);
+    turn_ends(queue);
+}
+
 static void labels_hold_after_a_retry_a_restart_and_a_rollback(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -325,6 +348,7 @@ int main(void)
         TEST(the_ready_order_holds_over_all_that_a_grader_can_take),
         TEST(nobody_is_held_up_by_what_he_cannot_take),
         TEST(a_grader_that_comes_later_gets_what_waited_for_it),
+        TEST(a_parked_poll_is_woken_by_what_it_can_take),
         TEST(labels_hold_after_a_retry_a_restart_and_a_rollback),
         TEST(sets_of_labels_are_counted_until_the_last_live_one_is_over),
         TEST(more_different_sets_than_a_queue_keeps_are_refused_for_a_while),
