@@ -147,6 +147,7 @@ struct config_rest {
     int64_t form_fields_max;      /* 1 to 10,000; 1,000 */
     int64_t file_bytes_max;       /* 1 to 1,073,741,824; 104,857,600: all files of one submission */
     int64_t header_bytes_max;     /* 1,024 to 65,536; 65,536: of xqueue_header */
+    bool fair_by_student;         /* true: who a body's student_info names is its fairness key */
     struct config_texts trusted_proxies; /* addresses and networks whose X-Real-IP counts */
 };
 

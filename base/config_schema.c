@@ -190,6 +190,9 @@ static const struct config_key rest_keys[] = {
     NUMBER(form_fields_max, 1, 10000, 1000, "Fields of a form."),
     NUMBER(file_bytes_max, 1, 1073741824, 104857600, "All files of one submission."),
     NUMBER(header_bytes_max, 1024, 65536, 65536, "Of the field xqueue_header."),
+    TRUTH(fair_by_student, 1,
+          "Submissions of one student (anonymous_student_id in the body's student_info) share a place in the fair order. "
+          "false: first come, first served."),
     TEXTS(trusted_proxies, 0, CONFIG_LIST_MAX, NULL, config_check_network,
           "IP addresses of reverse proxies whose X-Real-IP is believed, and networks of such: '10.0.0.0/8', 'fd00::/8'."),
 };

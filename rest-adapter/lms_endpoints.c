@@ -12,6 +12,7 @@
 #include "rest-adapter/http_form.h"
 #include "rest-adapter/legacy_header.h"
 #include "rest-adapter/queue_length.h"
+#include "rest-adapter/student_key.h"
 #include "rest-adapter/trace_context.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
@@ -139,9 +140,13 @@ static enum status call_submit(struct submitting *submitting, struct span body, 
     Xqueue__V1__SubmitRequest request = XQUEUE__V1__SUBMIT_REQUEST__INIT;
     const Xqueue__V1__SubmitResponse *response = NULL;
     uint8_t replace_key[SECRET_DIGEST_BYTES];
+    char student[STUDENT_KEY_MAX] = "";
     struct rpc_message *reply = NULL;
     enum status status = STATUS_OK;
 
+    if (submitting->endpoint->adapter->config->rest.fair_by_student) {
+        (void)student_key(body, student); // nobody: the submission stands for itself
+    }
     secret_digest(submitting->header.callback_url, submitting->header.callback_length, replace_key);
     request.queue = submitting->header.queue;
     request.header =
@@ -151,6 +156,7 @@ static enum status call_submit(struct submitting *submitting, struct span body, 
     request.files = submitting->file_pointers;
     request.callback_url = submitting->header.callback_url;
     request.replace_key = (ProtobufCBinaryData){.len = sizeof(replace_key), .data = replace_key};
+    request.fairness_key = student;
     take_trace(submitting->endpoint, &request);
     status = endpoint_call(submitting->endpoint, &submit_method, &request.base, &reply, error);
     if (status != STATUS_OK) {

@@ -78,6 +78,29 @@ static void a_submission_reaches_the_core_byte_for_byte(void **state)
     scripted_core_answer(rig.core, "Submit", NULL);
 }
 
+static const char *fairness_key_of(const char *body)
+{
+    char form[1024];
+    (void)snprintf(form, sizeof(form), "xqueue_header=" HEADER "&xqueue_body=%s", body);
+    assert_int_equal(rest_rig_post(&rig, "/xqueue/submit/", form), 200);
+    return ((const Xqueue__V1__SubmitRequest *)scripted_core_last(rig.core, "Submit"))->fairness_key;
+}
+
+static void the_student_of_a_body_is_its_fairness_key(void **state)
+{
+    Xqueue__V1__SubmitResponse response = XQUEUE__V1__SUBMIT_RESPONSE__INIT;
+    static const char body[] = "{\"student_info\": \"{\\\"anonymous_student_id\\\": \\\"ann\\\"}\"}";
+
+    (void)state;
+    scripted_core_answer(rig.core, "Submit", &response.base);
+    assert_string_equal(fairness_key_of(body), "ann");
+    assert_string_equal(fairness_key_of("{}"), "");
+    rig.config.rest.fair_by_student = false;
+    assert_string_equal(fairness_key_of(body), "");
+    rig.config.rest.fair_by_student = true;
+    scripted_core_answer(rig.core, "Submit", NULL);
+}
+
 static void files_are_stored_on_the_shelf_of_their_queue_and_named_by_signed_urls(void **state)
 {
     const Xqueue__V1__SubmitRequest *request = NULL;
@@ -286,6 +309,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_submission_reaches_the_core_byte_for_byte),
+        cmocka_unit_test(the_student_of_a_body_is_its_fairness_key),
         cmocka_unit_test(files_are_stored_on_the_shelf_of_their_queue_and_named_by_signed_urls),
         cmocka_unit_test(file_urls_can_be_those_of_a_media_server),
         cmocka_unit_test(files_of_a_refused_submission_are_removed_and_those_of_a_doubtful_one_kept),
