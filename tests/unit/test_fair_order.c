@@ -88,7 +88,7 @@ static void keys_that_come_once_change_nothing(void **state)
     struct queue_fixture *queue = *state;
     int64_t ids[20];
     for (size_t i = 0; i < 20; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "student %zu", i);
         ids[i] = i % 2 ? student_submits(queue, key) : lms_submits(queue, "demo", "x");
     }
@@ -109,7 +109,7 @@ static void one_greedy_student_delays_the_others_by_a_bounded_amount(void **stat
     int64_t others = 0;
     int64_t first = student_submits_many(queue, "greedy", GREEDY) + GREEDY;
     for (int round = 0; round < ROUNDS; round++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "student %d", round);
         if (round % 10 != 0) {
             came_ms[others++] = queue->now_ms;
