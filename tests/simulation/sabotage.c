@@ -190,7 +190,7 @@ static enum status keep_unacknowledged(struct simulation *simulation, struct mod
     if (status == STATUS_OK)
         status = store_insert_submission(simulation->world.store, &row, &content, &request);
     if (status == STATUS_OK)
-        queues_count_move(simulation->world.queues, row.queue_id, (enum submission_state)0, SUBMISSION_READY);
+        queues_count_move(simulation->world.queues, &row, (enum submission_state)0, SUBMISSION_READY);
     return status;
 }
 
