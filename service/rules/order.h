@@ -40,7 +40,7 @@ bool order_comes_before(const struct order_place *a, const struct order_place *b
 
 /*
  * How long one grader is busy with a submission of that cost (1 to ORDER_COST_MAX), when usual_cost (at least 1) takes
- * grading_ms (0 = not known): 1 to ORDER_BEHIND_MS_MAX.
+ * grading_ms (0 or less: not known, or a clock was set back): 1 to ORDER_BEHIND_MS_MAX.
  */
 int64_t order_cost_ms(int64_t cost, int64_t usual_cost, int64_t grading_ms);
 

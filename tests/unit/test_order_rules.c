@@ -113,6 +113,7 @@ static void what_is_usual_costs_as_long_as_gradings_take(void **state)
     assert_int_equal(order_cost_ms(120, 60, GRADING_MS), 2 * GRADING_MS);
     assert_int_equal(order_cost_ms(30, 60, GRADING_MS), GRADING_MS / 2);
     assert_int_equal(order_cost_ms(3, 1, 0), 3 * ORDER_GRADING_MS_DEFAULT);
+    assert_int_equal(order_cost_ms(3, 1, -5), 3 * ORDER_GRADING_MS_DEFAULT);
 }
 
 static void a_cost_is_a_millisecond_at_least_and_a_day_at_most(void **state)
