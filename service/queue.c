@@ -24,14 +24,14 @@ void queue_init(struct queue *queue)
     list_init(&queue->waiters);
     list_init(&queue->polls);
     label_sets_init(&queue->label_sets);
-    submit_rates_init(&queue->rates);
+    submit_rates_init(&queue->submit_rates);
     recent_pollers_init(&queue->pollers);
 }
 
 void queue_finish(struct queue *queue)
 {
     label_sets_finish(&queue->label_sets);
-    submit_rates_finish(&queue->rates);
+    submit_rates_finish(&queue->submit_rates);
     recent_pollers_finish(&queue->pollers);
 }
 
@@ -320,7 +320,7 @@ enum status queues_reload(struct queues *queues)
     queues->rollbacks++;
     queues->deliveries_moved = true;
     for (struct list_node *node = list_first(&queues->all); node; node = list_next(&queues->all, node)) {
-        submit_rates_clear(&LIST_OWNER(node, struct queue, node)->rates);
+        submit_rates_clear(&LIST_OWNER(node, struct queue, node)->submit_rates);
     }
     enum status status = store_begin(queues->store);
     if (status == STATUS_OK) {

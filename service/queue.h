@@ -53,7 +53,7 @@ struct queue {
     struct recent grading_ms;             /* how long the last gradings took */
     struct recent costs;                  /* of what was handed in last */
     struct label_sets label_sets;
-    struct submit_rates rates;
+    struct submit_rates submit_rates;
     struct list waiters; /* of struct waiting_place: graders with credit, next one first */
     struct list polls;   /* parked Lease commands, oldest first; what they offer stands in their labels */
     struct recent_pollers pollers;

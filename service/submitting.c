@@ -79,7 +79,7 @@ static enum status submitting_check_room(struct queues *queues, const struct sub
     }
     int64_t per_minute = settings->submits_per_minute_max;
     int64_t wait_ms =
-        per_minute > 0 ? submit_rates_wait_ms(&queue->rates, order->request.submitter, per_minute, queues->now_ms) : 0;
+        per_minute > 0 ? submit_rates_wait_ms(&queue->submit_rates, order->request.submitter, per_minute, queues->now_ms) : 0;
     if (wait_ms > 0) {
         snprintf(text, sizeof text, "a submitter may hand in %lld times a minute to queue '%s'", (long long)per_minute,
                  settings->name);
@@ -165,7 +165,8 @@ static enum status submitting_insert(struct queues *queues, const struct submit_
         queues_count_move(queues, &row, 0, row.state);
         queues_count_event(queues, row.queue_id, QUEUE_SUBMITTED);
         if (queue->settings->submits_per_minute_max > 0) {
-            submit_rates_take(&queue->rates, order->request.submitter, queue->settings->submits_per_minute_max, queues->now_ms);
+            submit_rates_take(&queue->submit_rates, order->request.submitter, queue->settings->submits_per_minute_max,
+                              queues->now_ms);
         }
         *out_id = row.id;
     }
