@@ -19,22 +19,6 @@
 
 /* ---- making and finding ---- */
 
-void queue_init(struct queue *queue)
-{
-    list_init(&queue->waiters);
-    list_init(&queue->polls);
-    label_sets_init(&queue->label_sets);
-    submit_rates_init(&queue->submit_rates);
-    recent_pollers_init(&queue->pollers);
-}
-
-void queue_finish(struct queue *queue)
-{
-    label_sets_finish(&queue->label_sets);
-    submit_rates_finish(&queue->submit_rates);
-    recent_pollers_finish(&queue->pollers);
-}
-
 enum status queues_read_count(struct queues *queues, struct queue *queue)
 {
     struct store_queue_counts counts;

@@ -105,10 +105,6 @@ enum status queues_create(const struct config *config, struct store *store, int6
                           struct error *error) STATUS_CHECKED;
 void queues_destroy(struct queues *queues); /* NULL is fine */
 
-/* What a zeroed queue has of its own, apart from what whoever makes it says. */
-void queue_init(struct queue *queue);
-void queue_finish(struct queue *queue);
-
 struct queue *queues_find(struct queues *queues, const char *name);       /* NULL: none */
 struct queue *queues_find_by_id(const struct queues *queues, int64_t id); /* NULL: a queue that is not configured any more */
 /* STATUS_NOT_FOUND with the fixed reason QUEUE_NOT_FOUND. */

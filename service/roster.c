@@ -10,6 +10,22 @@
 
 /* ---- in memory ---- */
 
+static void roster_init_queue(struct queue *queue)
+{
+    list_init(&queue->waiters);
+    list_init(&queue->polls);
+    label_sets_init(&queue->label_sets);
+    submit_rates_init(&queue->submit_rates);
+    recent_pollers_init(&queue->pollers);
+}
+
+static void roster_finish_queue(struct queue *queue)
+{
+    label_sets_finish(&queue->label_sets);
+    submit_rates_finish(&queue->submit_rates);
+    recent_pollers_finish(&queue->pollers);
+}
+
 static void roster_put(struct queues *queues, struct queue *queue)
 {
     list_append(&queues->all, &queue->node);
@@ -23,7 +39,7 @@ static struct queue *roster_add_configured(struct queues *queues, const struct c
     queue->settings = settings;
     queue->id = id;
     queue->is_configured = true;
-    queue_init(queue);
+    roster_init_queue(queue);
     roster_put(queues, queue);
     return queue;
 }
@@ -34,7 +50,7 @@ static struct queue *roster_add_stored(struct queues *queues, const char *name, 
     config_queue_init(&queue->own, name);
     queue->settings = &queue->own;
     queue->id = id;
-    queue_init(queue);
+    roster_init_queue(queue);
     roster_put(queues, queue);
     return queue;
 }
@@ -75,7 +91,7 @@ static void roster_free_all(struct list *list)
     struct list_node *node = NULL;
     while ((node = list_take_first(list)) != NULL) {
         struct queue *queue = LIST_OWNER(node, struct queue, node);
-        queue_finish(queue);
+        roster_finish_queue(queue);
         config_queue_finish(&queue->own);
         memory_free(queue);
     }
