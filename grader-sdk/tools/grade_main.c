@@ -5,7 +5,8 @@
  *     xqueue-grade --queue cs101 --slots 4 -- ./grade.py
  *
  * Ends with 0 (stopped, all answers confirmed), 1 (the service refused it, or another one took its name), 2 (called wrongly),
- * 3 (no sandbox, although one is required), 4 (stopped at once: some submissions were handed back).
+ * 3 (no sandbox, although one is required, or no program can be run at all), 4 (stopped at once: some submissions were handed
+ * back).
  */
 #include <errno.h>
 #include <limits.h>
@@ -46,22 +47,28 @@ static void catch_signals(void (*handler)(int number))
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-/* What it got, or false: it may not go on. */
+/* Tries with a sandbox, then without, and says which it got. False: it may not go on, or could not run anything. */
 static bool choose_sandbox(struct grade_settings *settings)
 {
     char why[XQUEUE_ERROR_TEXT_MAX] = "not wanted";
     char line[LINE_MAX_BYTES];
-    settings->is_sandboxed = settings->sandbox != GRADE_SANDBOX_NONE && grade_submission_try_sandbox(settings, why);
-    if (settings->is_sandboxed)
+    settings->is_sandboxed = settings->sandbox != GRADE_SANDBOX_NONE;
+    if (settings->is_sandboxed && grade_submission_try(settings, why)) {
         (void)snprintf(line, sizeof(line), "sandbox: namespaces; %s, file system read-only, own processes",
                        settings->has_network ? "with the network" : "no network");
-    else
-        (void)snprintf(line, sizeof(line), "sandbox: none (%s); limits only, programs are not shut in", why);
-    bool is_missing = !settings->is_sandboxed && settings->sandbox == GRADE_SANDBOX_REQUIRE;
-    grade_log(settings->is_sandboxed ? XQUEUE_LOG_INFO : is_missing ? XQUEUE_LOG_ERROR : XQUEUE_LOG_WARN, line);
-    if (geteuid() == 0)
-        grade_log(XQUEUE_LOG_INFO, "running as root: programs run as user 65534");
-    return !is_missing;
+        grade_log(XQUEUE_LOG_INFO, line);
+        return true;
+    }
+    settings->is_sandboxed = false;
+    (void)snprintf(line, sizeof(line), "sandbox: none (%s); limits only, programs are not shut in", why);
+    grade_log(settings->sandbox == GRADE_SANDBOX_REQUIRE ? XQUEUE_LOG_ERROR : XQUEUE_LOG_WARN, line);
+    if (settings->sandbox == GRADE_SANDBOX_REQUIRE)
+        return false;
+    if (grade_submission_try(settings, why))
+        return true;
+    (void)snprintf(line, sizeof(line), "programs cannot be run: %s", why);
+    grade_log(XQUEUE_LOG_ERROR, line);
+    return false;
 }
 
 static int run_grader(struct grade_options *options)
@@ -75,6 +82,8 @@ static int run_grader(struct grade_options *options)
         xqueue_grader_destroy(running_grader);
         return CODE_NO_SANDBOX;
     }
+    if (geteuid() == 0)
+        grade_log(XQUEUE_LOG_INFO, "running as root: programs run as user 65534");
     catch_signals(on_signal);
     enum xqueue_status status = xqueue_grader_run(running_grader, &error);
     // From here on a signal does nothing: the grader is about to be gone, and so is the scratch folder.

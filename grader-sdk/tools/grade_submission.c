@@ -291,7 +291,7 @@ void grade_submission(struct xqueue_submission *submission, void *context)
         say(&job, "cannot remove %s", job.folder);
 }
 
-/* ---- the sandbox ---- */
+/* ---- a trial ---- */
 
 static bool never(void *context)
 {
@@ -305,19 +305,17 @@ static void ignore(void *context, const char *line)
     (void)line;
 }
 
-bool grade_submission_try_sandbox(const struct grade_settings *settings, char *out_why)
+bool grade_submission_try(const struct grade_settings *settings, char *out_why)
 {
     static char *const nothing[] = {NULL};
-    struct grade_settings sandboxed = *settings;
+    static const struct variables none;
     char folder[GRADE_FOLDER_PATH_MAX];
-    sandboxed.is_sandboxed = true;
     if (!grade_folder_make(settings->outer, folder)) {
         (void)snprintf(out_why, XQUEUE_ERROR_TEXT_MAX, "cannot make a folder: %s", strerrordesc_np(errno));
         return false;
     }
-    static const struct variables none;
     struct grade_run run = {
-        .plan = plan_of(&sandboxed, folder, &none), .input = "/dev/null", .must_stop = never, .on_progress = ignore};
+        .plan = plan_of(settings, folder, &none), .input = "/dev/null", .must_stop = never, .on_progress = ignore};
     run.plan.command = nothing;
     bool is_given = grade_folder_give(folder);
     enum grade_run_outcome outcome = is_given ? grade_run(&run) : GRADE_RUN_BROKEN;

@@ -22,8 +22,9 @@ enum { GRADE_SUBMISSION_UNGRADABLE = 65, GRADE_SUBMISSION_RETRY = 75 }; /* EX_DA
 /* The handler of the SDK; context is a struct grade_settings. */
 void grade_submission(struct xqueue_submission *submission, void *context);
 
-/* Makes a sandbox around nothing. False: out_why says what it failed at, in XQUEUE_ERROR_TEXT_MAX bytes. */
-bool grade_submission_try_sandbox(const struct grade_settings *settings, char *out_why);
+/* Runs nothing, with all limits, as settings->is_sandboxed says. False: it cannot be done, and out_why, of
+ * XQUEUE_ERROR_TEXT_MAX bytes, says why. */
+bool grade_submission_try(const struct grade_settings *settings, char *out_why);
 
 /* A line on standard error. */
 void grade_log(enum xqueue_log_level level, const char *text);

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "tests/support/conversation.h"
+#include "tests/support/run_command.h"
 
 #define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
 
@@ -328,6 +329,114 @@ static void programs_die_with_a_killed_grader(void **state)
     }
 }
 
+/* Ends by itself, with this code, and says so. Namespaces stand before: the shell's words that make them. */
+static void refuses(struct conversation *talk, const char *options, int code, const char *reason)
+{
+    char program[RUNNING_SERVICE_TEXT_MAX];
+    char line[SCRIPT_MAX];
+    const char *const arguments[] = {"/bin/sh", "-c", line, NULL};
+    const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", NULL};
+    struct run_command command = {.pid = 0};
+
+    (void)snprintf(line, sizeof(line), "%s %s --address %s --folder %s %s",
+                   strncmp(options, "ns ", 3) == 0 ? "unshare -Ur" : "", running_service_program("xqueue-grade", program),
+                   talk->service.core, talk->service.folder, strncmp(options, "ns ", 3) == 0 ? options + 3 : options);
+    run_command_start(&command, arguments, environment, NULL);
+    run_command_wait(&command);
+    if (command.exit_code != code || strstr(command.err, reason) == NULL) {
+        fail_msg("%s: exit code %d: %s", options, command.exit_code, command.err);
+    }
+    run_command_finish(&command);
+}
+
+static void what_cannot_be_is_refused_at_the_start(void **state)
+{
+    struct conversation *talk = *state;
+
+    assert_int_equal(chmod(talk->service.folder, 0711), 0);
+    refuses(talk, "-- /bin/sh", 2, "queue");
+    refuses(talk, "--queue calm -- ./no-such-program", 2, "no such program");
+    refuses(talk, "--queue calm --folder /no/such/folder -- /bin/sh", 2, "cannot make a folder in /no/such/folder");
+    refuses(talk, "--queue no-such-queue -- /bin/sh", 1, "no-such-queue");
+    if (system("unshare -Ur true") != 0) { // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test
+        (void)fprintf(stderr, "NOT TESTED: this machine gives no namespaces\n");
+        skip();
+    }
+    // In a namespace that has but one user, nobody is nobody.
+    refuses(talk, "ns --queue calm --sandbox require -- /bin/sh", 3, "sandbox: none (");
+    refuses(talk, "ns --queue calm --sandbox none -- /bin/sh", 3, "programs cannot be run: ");
+}
+
+/* With --input raw, --output raw and --at-limit ungradable: the shell reads its script from standard input. */
+static void bytes_go_in_and_come_out_as_they_are(void **state)
+{
+    struct conversation *talk = *state;
+    char program[RUNNING_SERVICE_TEXT_MAX];
+    const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", "XQUEUE_GRADER=raw", NULL};
+    const char *const arguments[] = {running_service_program("xqueue-grade", program),
+                                     "--address",
+                                     talk->service.core,
+                                     "--queue",
+                                     "calm",
+                                     "--folder",
+                                     talk->service.folder,
+                                     "--input",
+                                     "raw",
+                                     "--output",
+                                     "raw",
+                                     "--at-limit",
+                                     "ungradable",
+                                     "--",
+                                     "/bin/sh",
+                                     NULL};
+    const struct running_program_options options = {.arguments = arguments, .environment = environment};
+    assert_int_equal(chmod(talk->service.folder, 0711), 0);
+    struct running_program *grader = running_program_start(&options);
+
+    const uint64_t plain = student_submits(talk, "calm", NULL, "printf 'not JSON'\n");
+    const uint64_t killed = student_submits(talk, "calm", NULL, "kill -9 $$\n");
+
+    assert_true(core_await_state(talk->admin, plain, STATE(GRADED)));
+    assert_true(core_await_state(talk->admin, killed, STATE(UNGRADABLE)));
+    assert_string_equal(admin_sees(talk, plain).result, "not JSON");
+    assert_non_null(strstr(admin_sees(talk, killed).message, "ended by a signal (Killed)"));
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void one_submission_sees_no_other_and_no_password(void **state)
+{
+    struct conversation *talk = *state;
+    char secret[RUNNING_SERVICE_TEXT_MAX];
+    char script[SCRIPT_MAX];
+    const char *const options[] = {"--password-file", secret, NULL};
+    const char *const open[] = {"--password-file", secret, "--sandbox", "none", NULL};
+    FILE *file = fopen(running_service_path(&talk->service, "secret", secret), "we");
+
+    assert_non_null(file);
+    (void)fputs("grader\n", file);
+    (void)fclose(file);
+    assert_int_equal(chmod(secret, 0644), 0);
+    (void)snprintf(script, sizeof(script),
+                   "seen=\"$(cat %s) $(ls -A .. | grep -c .) $(ls /proc | grep -c '^[0-9]') $(ls -A)\"\n"
+                   "printf '{\"correct\": true, \"msg\": \"%%s\"}' \"$(echo $seen)\"\n",
+                   secret);
+    struct running_program *grader = grader_starts(talk, "blind", "calm", options);
+    needs_namespaces(grader);
+
+    student_hands_in(talk, "calm", "/blind", script);
+
+    // No word of the file; then how many stand beside the outer folder, how many processes there are, and own files only.
+    lms_hears_grade(talk, "/blind", true, "body grader_payload student_response submission.json");
+    assert_null(strstr(lms_hears(talk, "/blind", 0)->result, "\"msg\":\"grader"));
+    grader_ends(grader, SIGTERM, 0);
+
+    grader = grader_starts(talk, "sighted", "calm", open);
+    student_hands_in(talk, "calm", "/sighted", script);
+    lms_hears_grade(talk, "/sighted", true, "grader ");
+    assert_non_null(strstr(lms_hears(talk, "/sighted", 0)->result, "\"msg\":\"grader"));
+    grader_ends(grader, SIGTERM, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +451,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stopped_grader_finishes_and_a_second_signal_cancels, conversation_set_up,
                                         conversation_tear_down),
         cmocka_unit_test_setup_teardown(programs_die_with_a_killed_grader, conversation_set_up, conversation_tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_is_refused_at_the_start, conversation_set_up, conversation_tear_down),
+        cmocka_unit_test_setup_teardown(bytes_go_in_and_come_out_as_they_are, conversation_set_up, conversation_tear_down),
+        cmocka_unit_test_setup_teardown(one_submission_sees_no_other_and_no_password, conversation_set_up,
+                                        conversation_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
