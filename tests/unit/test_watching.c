@@ -17,7 +17,7 @@
 #include "service/watching.h"
 #include "tests/support/queue_fixture.h"
 
-enum { SECOND_MS = 1000 };
+#define SECOND_MS INT64_C(1000)
 
 /* One who watches, whose looks the test makes. */
 struct watcher {
@@ -137,6 +137,30 @@ static void nothing_is_looked_for_while_the_queue_stands_still(void **state)
     lms_submits(queue, "demo", "x");
     clock_advances(queue, 2 * SECOND_MS);
     assert_false(rests(queue, &watcher));
+    closes(queue, &watcher);
+}
+
+static void whether_anybody_can_grade_it_is_told_as_graders_come_and_go(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct watcher watcher;
+    struct scripted_grader grader;
+    int64_t id = submits_with_priority(queue, ORDER_PRIORITY_NORMAL);
+    assert_int_equal(opens(queue, &watcher, "lms", id), STATUS_OK);
+    assert_true(is_told(queue, &watcher));
+    assert_true(watcher.view.nobody_can_grade);
+
+    grader_connects(queue, &grader, "g", "1", 1);
+    clock_advances(queue, 2 * SECOND_MS);
+    assert_false(rests(queue, &watcher));
+    assert_true(is_told(queue, &watcher));
+    assert_false(watcher.view.nobody_can_grade);
+    grader_vanishes(queue, &grader);
+    clock_advances(queue, 2 * SECOND_MS);
+    assert_false(rests(queue, &watcher));
+    assert_true(is_told(queue, &watcher));
+    assert_true(watcher.view.nobody_can_grade);
+
     closes(queue, &watcher);
 }
 
@@ -275,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_place_follows_the_ready_order),
         TEST(nothing_is_looked_for_while_the_queue_stands_still),
+        TEST(whether_anybody_can_grade_it_is_told_as_graders_come_and_go),
         TEST(who_gets_no_turn_to_look_keeps_the_older_place_a_little_longer),
         TEST(what_the_grader_says_is_seen_when_it_is_time),
         TEST(a_change_wakes_those_who_watch_it_and_no_others),
