@@ -105,9 +105,9 @@ void world_clear(const struct world *world)
 void world_finish(struct world *world)
 {
     faulty_vfs_heal();
-    world_drop_asks(world);
     if (world->queues)
         queues_destroy(world->queues);
+    world_drop_asks(world);
     store_close(world->store);
     config_destroy(world->config);
     world_clear(world);
@@ -237,9 +237,9 @@ static void world_end_process(struct world *world)
     if (committed)
         world_tell_finished(world);
     world->on_end(world->context, committed);
-    world_drop_asks(world);
     queues_destroy(world->queues);
     world->queues = NULL;
+    world_drop_asks(world);
     world->witness = 0;
 }
 
