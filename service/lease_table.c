@@ -14,13 +14,13 @@ void lease_table_init(struct lease_table *table)
     list_init(&table->ended);
 }
 
-void lease_table_finish(struct lease_table *table)
+void lease_table_finish(struct lease_table *table, struct graders *graders)
 {
     struct live_lease *lease = NULL;
     while ((lease = lease_table_first(table)) != NULL) {
         lease_table_remove(table, lease);
     }
-    lease_table_forget_ended(table);
+    lease_table_forget_ended(table, graders);
     map_finish(&table->by_submission);
     heap_finish(&table->due);
 }
@@ -74,7 +74,7 @@ void lease_table_remove(struct lease_table *table, struct live_lease *lease)
     map_remove(&table->by_submission, &lease->by_submission);
     heap_remove(&table->due, &lease->due);
     list_remove(&lease->grader->leases, &lease->grader_node);
-    lease->grader = NULL; /* it may be forgotten before the batch is over */
+    lease->grader->ended_count++;
     list_append(&table->ended, &lease->grader_node);
 }
 
@@ -89,11 +89,13 @@ const struct live_lease *lease_table_find_ended(const struct lease_table *table,
     return NULL;
 }
 
-void lease_table_forget_ended(struct lease_table *table)
+void lease_table_forget_ended(struct lease_table *table, struct graders *graders)
 {
     struct list_node *node = NULL;
     while ((node = list_take_first(&table->ended)) != NULL) {
         struct live_lease *lease = LIST_OWNER(node, struct live_lease, grader_node);
+        lease->grader->ended_count--;
+        graders_forget_idle(graders, lease->grader);
         memory_free(lease->progress);
         memory_free(lease);
     }

@@ -17,6 +17,7 @@
 #include "service/rules/lease.h"
 
 struct grader;
+struct graders;
 struct queue;
 
 enum {
@@ -58,11 +59,11 @@ struct live_lease {
 struct lease_table {
     struct map by_submission;
     struct heap due;
-    struct list ended; /* of struct live_lease, without their graders: those that ended in the running batch */
+    struct list ended; /* of struct live_lease: those that ended in the running batch */
 };
 
 void lease_table_init(struct lease_table *table);
-void lease_table_finish(struct lease_table *table); /* frees all leases */
+void lease_table_finish(struct lease_table *table, struct graders *graders); /* frees all leases */
 
 /* Adds a copy of lease, its note copied too, and schedules it. The submission must have none. Links it into the grader's list.
  */
@@ -79,7 +80,7 @@ void lease_table_remove(struct lease_table *table, struct live_lease *lease);
 /* The one that ended in the running batch with that key; NULL: none. */
 const struct live_lease *lease_table_find_ended(const struct lease_table *table, int64_t submission_id, const char *key);
 /* The batch is over. */
-void lease_table_forget_ended(struct lease_table *table);
+void lease_table_forget_ended(struct lease_table *table, struct graders *graders);
 /* Call after changing accepted, warned or a time. */
 void lease_table_reschedule(struct lease_table *table, struct live_lease *lease);
 /* The lease that is due first, if it is due at now_ms; else NULL. */

@@ -11,6 +11,7 @@
 #include "service/delivering.h"
 #include "service/grader_standing.h"
 #include "service/grading.h"
+#include "service/lease_recovery.h"
 #include "service/regrading.h"
 #include "service/roster.h"
 #include "service/submitting.h"
@@ -43,60 +44,6 @@ static enum status queues_read_counts(struct queues *queues)
     return status;
 }
 
-/* A start: nobody has been heard of yet, so its expiry would not count; and what was promised in memory may be more than what
- * was stored, so it gets grace. */
-static void queues_start_lease(struct queues *queues, struct live_lease *lease)
-{
-    lease->accepted = true;
-    lease_table_grace(&queues->leases, lease_table_add(&queues->leases, lease), queues->now_ms);
-}
-
-/* It ended in the batch that was rolled back: it goes on as it was. */
-static void queues_resume_lease(struct queues *queues, struct live_lease *lease, const struct live_lease *ended)
-{
-    const struct work_session *session = lease->grader->session;
-    memcpy(lease->instance, ended->instance, sizeof lease->instance);
-    lease->streamed = ended->streamed && session && strcmp(session->instance, ended->instance) == 0;
-    lease->accepted = ended->accepted;
-    lease->counted = ended->counted;
-    lease->warned = ended->warned;
-    lease->unaccepted_bytes = ended->unaccepted_bytes;
-    lease->accept_until_ms = ended->accept_until_ms;
-    lease->expires_at_ms = ended->expires_at_ms;
-    lease->hard_limit_at_ms = ended->hard_limit_at_ms;
-    lease->progress = ended->progress; /* copied */
-    lease_table_add(&queues->leases, lease);
-}
-
-/* A lease found in the store that memory does not know. */
-static void queues_restore_lease(void *context, const struct store_submission *row)
-{
-    struct queues *queues = context;
-    struct queue *queue = queues_find_by_id(queues, row->queue_id);
-    if (!queue || lease_table_find_held(&queues->leases, row->id, row->lease_key)) {
-        return; /* without its queue it waits, untouched, until the queue is configured again */
-    }
-    struct live_lease *other = lease_table_find(&queues->leases, row->id);
-    if (other) {
-        lease_table_remove(&queues->leases, other);
-    }
-    struct live_lease lease = {
-        .submission_id = row->id,
-        .queue = queue,
-        .grader = graders_find_or_create(&queues->graders, row->grader),
-        .expires_at_ms = row->lease_expires_at_ms,
-        .stored_expires_at_ms = row->lease_expires_at_ms,
-        .hard_limit_at_ms = row->lease_hard_limit_at_ms,
-    };
-    memcpy(lease.key, row->lease_key, sizeof lease.key);
-    const struct live_lease *ended = lease_table_find_ended(&queues->leases, row->id, row->lease_key);
-    if (ended) {
-        queues_resume_lease(queues, &lease, ended);
-    } else {
-        queues_start_lease(queues, &lease);
-    }
-}
-
 static enum status queues_load(struct queues *queues)
 {
     enum status status = store_begin(queues->store);
@@ -108,7 +55,7 @@ static enum status queues_load(struct queues *queues)
         status = queues_read_counts(queues);
     }
     if (status == STATUS_OK) {
-        status = store_visit_leased(queues->store, queues_restore_lease, queues);
+        status = lease_recovery_load(queues);
     }
     if (status == STATUS_OK) {
         status = store_commit(queues->store);
@@ -177,7 +124,7 @@ void queues_destroy(struct queues *queues)
         work_session_abandon(queues, LIST_OWNER(node, struct work_session, node));
     }
     queues_drop_effects(queues);
-    lease_table_finish(&queues->leases);
+    lease_table_finish(&queues->leases, &queues->graders);
     graders_finish(&queues->graders);
     map_finish(&queues->by_name);
     map_finish(&queues->by_id);
@@ -277,28 +224,6 @@ enum status queues_move(struct queues *queues, struct store_submission *row, enu
     return is_over && regrading_is_second(row, to) ? regrading_end(queues, row->id, to == SUBMISSION_GRADED) : STATUS_OK;
 }
 
-/* Leases that memory made up in the batch that was rolled back, and what it believes to be stored of the others. */
-static enum status queues_drop_unstored_leases(struct queues *queues)
-{
-    struct live_lease *next = NULL;
-    for (struct live_lease *lease = lease_table_first(&queues->leases); lease; lease = next) {
-        next = lease_table_after(&queues->leases, lease);
-        struct store_submission row;
-        enum status status = store_find_submission(queues->store, lease->submission_id, &row);
-        if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-            return status;
-        }
-        if (status == STATUS_NOT_FOUND || row.state != SUBMISSION_LEASED || strcmp(row.lease_key, lease->key) != 0) {
-            struct grader *grader = lease->grader;
-            lease_table_remove(&queues->leases, lease);
-            graders_forget_idle(&queues->graders, grader);
-        } else {
-            lease->stored_expires_at_ms = row.lease_expires_at_ms;
-        }
-    }
-    return STATUS_OK;
-}
-
 enum status queues_reload(struct queues *queues)
 {
     queues->rollbacks++;
@@ -314,13 +239,10 @@ enum status queues_reload(struct queues *queues)
         status = queues_read_counts(queues);
     }
     if (status == STATUS_OK) {
-        status = queues_drop_unstored_leases(queues);
-    }
-    if (status == STATUS_OK) {
-        status = store_visit_leased(queues->store, queues_restore_lease, queues);
+        status = lease_recovery_reload(queues);
     }
     store_rollback(queues->store); /* nothing was written */
-    lease_table_forget_ended(&queues->leases);
+    lease_table_forget_ended(&queues->leases, &queues->graders);
     struct list_node *node = NULL;
     for (node = list_first(&queues->sessions); node; node = list_next(&queues->sessions, node)) {
         work_session_update_waiting(queues, LIST_OWNER(node, struct work_session, node));
@@ -493,7 +415,7 @@ void queues_apply_effects(struct queues *queues)
 {
     struct list_node *node = NULL;
     queues_settle_counts(queues, true);
-    lease_table_forget_ended(&queues->leases);
+    lease_table_forget_ended(&queues->leases, &queues->graders);
     graders_settle(queues, true);
     while ((node = list_take_first(&queues->effects)) != NULL) {
         struct effect *effect = LIST_OWNER(node, struct effect, node);

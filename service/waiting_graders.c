@@ -61,7 +61,8 @@ static void graders_forget(struct graders *graders, struct grader *grader)
 void graders_forget_idle(struct graders *graders, struct grader *grader)
 {
     bool is_judged = list_contains(&grader->judged_node); /* comes here again after the batch */
-    if (grader->session_count > 0 || !list_is_empty(&grader->leases) || is_judged) {
+    bool may_hold_again = grader->ended_count > 0;
+    if (grader->session_count > 0 || !list_is_empty(&grader->leases) || is_judged || may_hold_again) {
         return;
     }
     if (quarantine_is_clean(&grader->quarantine)) {

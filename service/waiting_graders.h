@@ -30,6 +30,7 @@ struct grader {
     char name[STORE_NAME_MAX];
     struct list leases;           /* of struct live_lease: its in-flight count */
     struct work_session *session; /* the connected stream, or NULL */
+    int64_t ended_count;          /* of leases that ended in the running batch, and come back should it fail */
     int64_t session_count;        /* of sessions that point here: also those that are closed and not freed yet */
     int64_t leases_max;           /* in-flight limit over all paths */
     int64_t unaccepted_bytes;     /* of its grants that no Accept has answered yet */

@@ -556,11 +556,8 @@ void model_claimed(struct model *model, struct lease_name name, int grader, int 
     if (!lease)
         return;
     submission->graders_possible |= 1U << (unsigned)grader;
-    lease->instance = instance;
-    if (lease->grader == grader)
-        return;
-    lease->grader = MODEL_NOBODY; /* the one in memory, the other in the store */
-    lease->promised_until_ms = 0;
+    /* What another grader said of it does not count; but nobody knows any more which start of its own program has it. */
+    lease->instance = lease->grader == grader ? instance : MODEL_UNARY;
 }
 
 void model_resumed(struct model *model, struct lease_name name, int grader, int instance, const struct held_answer *answer)

@@ -134,6 +134,47 @@ static void a_polled_lease_stays_the_pollers_after_a_failed_batch(void **state)
     assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
 }
 
+static void check_handed_back(struct queue_fixture *queue, bool ends)
+{
+    struct scripted_grader before;
+    struct scripted_grader heir;
+    static char demo[] = "demo";
+    char *const queues[] = {demo};
+    struct held_answer answer = {0};
+    lms_submits(queue, "demo", "x");
+    grader_connects(queue, &before, "a", "1", 4);
+    grader_gives_credit(queue, &before, 1);
+    struct lease lease = grader_takes(queue, &before);
+    const struct lease_name name = {.submission_id = lease.id, .key = lease.key};
+    const struct work_hello hello = {
+        .grader = "b", .instance = "7", .queues = queues, .queue_count = 1, .slots = 1, .held = &name, .held_count = 1};
+
+    turn_begins(queue);
+    assert_int_equal(grader_tries_hello(queue, &heir, &hello, &answer), STATUS_OK);
+    if (ends)
+        assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+    turn_fails(queue);
+
+    queue_fixture_check(queue);
+    assert_string_equal(lease_table_find(&queue->queues->leases, lease.id)->grader->name, "a");
+    grader_vanishes(queue, &before);
+    grader_connects(queue, &before, "a", "1", 4);
+    grader_vanishes(queue, &heir);
+    grader_connects(queue, &heir, "b", "8", 4); /* another start of who does not have it */
+    assert_int_equal(state_of(queue, lease.id), SUBMISSION_LEASED);
+    assert_int_equal(grader_completes(queue, lease, "right"), STATUS_OK);
+}
+
+static void a_lease_taken_over_in_a_failed_batch_is_handed_back(void **state)
+{
+    check_handed_back(*state, false);
+}
+
+static void a_lease_taken_over_and_ended_in_a_failed_batch_is_handed_back(void **state)
+{
+    check_handed_back(*state, true);
+}
+
 static void a_drain_that_ended_with_an_unstored_result_is_not_told_as_done(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -296,6 +337,8 @@ int main(void)
         TEST(a_result_that_was_not_stored_leaves_its_lease_with_the_stream),
         TEST(a_lease_that_got_grace_has_it_after_a_failed_batch),
         TEST(a_polled_lease_stays_the_pollers_after_a_failed_batch),
+        TEST(a_lease_taken_over_in_a_failed_batch_is_handed_back),
+        TEST(a_lease_taken_over_and_ended_in_a_failed_batch_is_handed_back),
         TEST(a_drain_that_ended_with_an_unstored_result_is_not_told_as_done),
         TEST(a_loss_that_was_not_stored_is_not_told),
         TEST(a_renewal_that_was_not_stored_is_stored_next_time),
