@@ -15,6 +15,9 @@ void lms_submits(struct simulation *simulation);
 void lms_repeats(struct simulation *simulation);
 void lms_looks(struct simulation *simulation);
 void lms_cancels(struct simulation *simulation);
+/* One of that student's, with nothing special. */
+void lms_submits_for(struct simulation *simulation, int queue, int student);
+void student_hands_in_a_lot(struct simulation *simulation);
 
 /* ---- graders, on streams ---- */
 void grader_connects(struct simulation *simulation);

@@ -30,7 +30,7 @@ static enum status submit_run(struct ask *ask, struct queues *queues)
     snprintf(replace, sizeof replace, "key%d", sent->replace_key);
     if (sent->request != 0)
         snprintf(request, sizeof request, "r%" PRIu64, sent->request);
-    if (sent->student != 0)
+    if (sent->student != 0 && submit->simulation->options.sabotage != SABOTAGE_IGNORES_STUDENTS)
         snprintf(student, sizeof student, "student%d", sent->student);
     struct submit_order order = {
         .queue = queues->config->queues[sent->queue].name,
@@ -113,6 +113,15 @@ void lms_submits(struct simulation *simulation)
     sent->rank = priorities[simulation_roll(simulation, 5)];
     submit->not_before_ms = simulation_roll(simulation, 8) == 0 ? simulation_roll(simulation, 20000) + 1 : 0;
     submit->expire_after_ms = simulation_roll(simulation, 12) == 0 ? simulation_roll(simulation, 600000) + 1 : 0;
+    world_ask(&submit->ask);
+}
+
+void lms_submits_for(struct simulation *simulation, int queue, int student)
+{
+    struct submit_ask *submit = submit_new(simulation);
+    submit->sent.queue = queue;
+    submit->sent.student = student;
+    submit->sent.body = ++simulation->model.texts;
     world_ask(&submit->ask);
 }
 

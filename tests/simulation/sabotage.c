@@ -23,6 +23,7 @@ static const struct {
     [SABOTAGE_FORGETS_A_DELIVERY] = {"forgets-a-delivery", PROMISE_FINAL},
     [SABOTAGE_FORGETS_A_SUBMISSION] = {"forgets-a-submission", PROMISE_FINAL},
     [SABOTAGE_MISCOUNTS] = {"miscounts", PROMISE_MEMORY},
+    [SABOTAGE_IGNORES_STUDENTS] = {"ignores-students", PROMISE_FAIR},
 };
 
 const char *sabotage_name(enum sabotage sabotage)

@@ -52,12 +52,10 @@ static void settle_begins(struct simulation *simulation)
     }
 }
 
-void settle(struct simulation *simulation)
+static void settle_everything(struct simulation *simulation)
 {
     struct world *world = &simulation->world;
-    settle_begins(simulation);
     int64_t end_ms = world->now_ms + settle_bound_ms(simulation);
-    trace_add(&simulation->trace, "from here on everybody behaves");
     for (int rounds = 0; world->now_ms < end_ms && simulation->trace.broken == PROMISE_KEPT; rounds++) {
         for (int grader = 0; grader < SETTLE_GRADERS; grader++)
             grader_is_there(simulation, grader);
@@ -76,6 +74,15 @@ void settle(struct simulation *simulation)
     if (open)
         trace_break(&simulation->trace, PROMISE_FINAL, "%" PRId64 " is not final after all that time: fate %d, bringing %d",
                     open->id, (int)open->fate, (int)open->delivery.bringing);
+}
+
+void settle(struct simulation *simulation)
+{
+    settle_begins(simulation);
+    trace_add(&simulation->trace, "from here on everybody behaves");
+    settle_everything(simulation);
+    student_hands_in_a_lot(simulation);
+    settle_everything(simulation);
     simulation->calm = false;
     simulation->jumped_ms = 0;
     simulation->settlings++;
