@@ -46,14 +46,27 @@ int64_t process_descriptors_max(void)
     return known ? (int64_t)limit.rlim_cur : INT64_MAX;
 }
 
+static int wait_for(const sigset_t *set)
+{
+    int number = 0;
+    while (sigwait(set, &number) != 0) {
+    }
+    return number;
+}
+
 int process_wait_for_stop(void)
 {
     sigset_t set;
-    int number = 0;
     stop_signals(&set);
-    while (sigwait(&set, &number) != 0) {
-    }
-    return number;
+    return wait_for(&set);
+}
+
+int process_wait_for_signal(void)
+{
+    sigset_t set;
+    stop_signals(&set);
+    sigaddset(&set, SIGHUP);
+    return wait_for(&set);
 }
 
 struct second_signal {

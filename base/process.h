@@ -30,6 +30,9 @@ int64_t process_descriptors_max(void);
 /* Waits for SIGTERM or SIGINT and returns its number. */
 int process_wait_for_stop(void);
 
+/* The same, and SIGHUP. */
+int process_wait_for_signal(void);
+
 /* From now on a SIGTERM or SIGINT calls on_signal, on a thread of its own; for the second signal during a stop. */
 void process_on_second_signal(void (*on_signal)(void *context), void *context);
 

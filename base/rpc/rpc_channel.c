@@ -9,6 +9,7 @@
 #include "base/rpc/rpc_client_internal.h"
 #include "base/rpc/rpc_server_call.h" /* the limits that both sides know */
 #include "base/rpc/rpc_status.h"
+#include "base/rpc/rpc_tls_internal.h"
 #include "base/text.h"
 
 #define UNIX_PREFIX "unix:"
@@ -44,7 +45,43 @@ static bool is_address(const char *address)
     return (plain || bracketed) && text_to_int64(colon + 1, 1, PORT_MAX, &port) == STATUS_OK;
 }
 
-static grpc_channel *create_core(const struct rpc_channel_options *options, size_t message_bytes_max)
+/* Where options lead, and with which credentials. */
+struct target {
+    const char *address;                   /* without the scheme */
+    grpc_channel_credentials *credentials; /* owned */
+    const char *server_name;               /* NULL: the address's host */
+};
+
+static enum status find_target(const struct rpc_channel_options *options, struct target *out_target)
+{
+    struct error error;
+    const char *address = options->address;
+    const bool has_tls = address != NULL && strncmp(address, RPC_TLS_SCHEME, strlen(RPC_TLS_SCHEME)) == 0;
+    const char *name = options->tls != NULL ? options->tls->server_name : NULL;
+    out_target->address = has_tls ? address + strlen(RPC_TLS_SCHEME) : address;
+    out_target->server_name = has_tls && name != NULL && name[0] != '\0' ? name : NULL;
+    if (!is_address(out_target->address) || (has_tls && strncmp(out_target->address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)) {
+        return STATUS_INVALID;
+    }
+    const enum status status = rpc_tls_check_channel(address, options->tls, &error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (has_tls) {
+        return rpc_tls_channel_credentials(options->tls, &out_target->credentials, &error);
+    }
+    out_target->credentials = grpc_insecure_credentials_create();
+    return STATUS_OK;
+}
+
+static grpc_arg text_arg(const char *key, const char *value)
+{
+    /* The C core copies both. */
+    return (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)key, .value.string = (char *)(uintptr_t)value};
+}
+
+static grpc_channel *create_core(const struct rpc_channel_options *options, const struct target *target,
+                                 size_t message_bytes_max)
 {
     const int reconnect_ms = rpc_or_default(options->reconnect_ms_max, RECONNECT_MS_DEFAULT);
     grpc_arg numbers[] = {
@@ -63,24 +100,26 @@ static grpc_channel *create_core(const struct rpc_channel_options *options, size
         rpc_number_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS), /* despite its name */
         rpc_number_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),                 /* one channel, one connection */
         rpc_number_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
-        rpc_number_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0), /* the environment's proxy is for the web */
-        rpc_number_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),   /* keeps a history in memory that nobody reads */
+        rpc_number_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),                    /* the environment's proxy is for the web */
+        rpc_number_arg(GRPC_ARG_ENABLE_CHANNELZ, 0),                      /* keeps a history in memory that nobody reads */
+        text_arg(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, target->server_name), /* the last: left out when there is none */
     };
-    const grpc_channel_args args = {.num_args = sizeof(numbers) / sizeof(numbers[0]), .args = numbers};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
-    grpc_channel *core = grpc_channel_create(options->address, credentials, &args);
-    grpc_channel_credentials_release(credentials);
-    return core;
+    const size_t count = sizeof(numbers) / sizeof(numbers[0]) - (target->server_name == NULL ? 1 : 0);
+    const grpc_channel_args args = {.num_args = count, .args = numbers};
+    return grpc_channel_create(target->address, target->credentials, &args);
 }
 
 enum status rpc_channel_create(struct rpc_loop *loop, const struct rpc_channel_options *options,
                                struct rpc_channel **out_channel)
 {
-    if (!is_address(options->address)) {
-        return STATUS_INVALID;
+    struct target target = {.credentials = NULL};
+    const enum status status = find_target(options, &target);
+    if (status != STATUS_OK) {
+        return status;
     }
     struct rpc_channel *channel = MEMORY_TRY_NEW(struct rpc_channel);
     if (channel == NULL) {
+        grpc_channel_credentials_release(target.credentials);
         return STATUS_NO_MEMORY;
     }
     const size_t bytes = options->message_bytes_max > 0 ? options->message_bytes_max : RPC_MESSAGE_BYTES_DEFAULT;
@@ -89,7 +128,8 @@ enum status rpc_channel_create(struct rpc_loop *loop, const struct rpc_channel_o
     atomic_init(&channel->references, 1);
     pthread_mutex_init(&channel->lock, NULL);
     list_init(&channel->calls);
-    channel->core = create_core(options, channel->message_bytes_max);
+    channel->core = create_core(options, &target, channel->message_bytes_max);
+    grpc_channel_credentials_release(target.credentials);
     *out_channel = channel;
     return STATUS_OK;
 }

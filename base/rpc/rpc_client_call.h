@@ -14,20 +14,24 @@
 
 #include "base/rpc/rpc_event.h"
 #include "base/rpc/rpc_message.h"
+#include "base/rpc/rpc_tls.h"
 #include "base/status.h"
 
 struct rpc_channel;
 struct rpc_client_stream;
 
 struct rpc_channel_options {
-    const char *address;      /* "127.0.0.1:8041", "[::1]:8041", "unix:/run/x.sock", "name:port"; borrowed during create */
-    size_t message_bytes_max; /* of replies; 0: RPC_MESSAGE_BYTES_DEFAULT */
-    int keepalive_ms;         /* 0: 30000; the server must allow it */
-    int keepalive_timeout_ms; /* 0: 10000 */
-    int reconnect_ms_max;     /* longest pause between connection attempts; 0: 2000 */
+    const char *address; /* "127.0.0.1:8041", "[::1]:8041", "unix:/run/x.sock", "name:port"; with TLS: "tls://" before it.
+                            Borrowed during create */
+    const struct rpc_tls_channel *tls; /* for addresses with TLS; NULL: the system's authorities; borrowed during create */
+    size_t message_bytes_max;          /* of replies; 0: RPC_MESSAGE_BYTES_DEFAULT */
+    int keepalive_ms;                  /* 0: 30000; the server must allow it */
+    int keepalive_timeout_ms;          /* 0: 10000 */
+    int reconnect_ms_max;              /* longest pause between connection attempts; 0: 2000 */
 };
 
-/* STATUS_INVALID (address), STATUS_NO_MEMORY. Does not connect yet. */
+/* STATUS_INVALID (address), STATUS_NO_MEMORY; of tls: see rpc_tls_check_channel, which has words for it. Does not connect yet.
+ */
 enum status rpc_channel_create(struct rpc_loop *loop, const struct rpc_channel_options *options,
                                struct rpc_channel **out_channel) STATUS_CHECKED;
 

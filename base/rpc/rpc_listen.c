@@ -52,21 +52,22 @@ static bool parse_tcp(const char *address, int64_t *out_port)
            text_to_int64(colon + 1, 0, PORT_MAX, out_port) == STATUS_OK;
 }
 
-static int add_port(grpc_server *server, const char *address)
+static int add_port(grpc_server *server, const char *address, struct rpc_tls *tls)
 {
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    grpc_server_credentials *credentials =
+        tls != NULL ? rpc_tls_server_credentials(tls) : grpc_insecure_server_credentials_create();
     const int port = grpc_server_add_http2_port(server, address, credentials);
     grpc_server_credentials_release(credentials);
     return port;
 }
 
-static enum status bind_tcp(grpc_server *server, const char *address, int *out_port, struct error *error)
+static enum status bind_tcp(grpc_server *server, const char *address, struct rpc_tls *tls, int *out_port, struct error *error)
 {
     int64_t wanted = 0;
     if (!parse_tcp(address, &wanted)) {
         return bad_address(address, error);
     }
-    const int port = add_port(server, address);
+    const int port = add_port(server, address, tls);
     if (port == 0 || (wanted != 0 && port != wanted)) {
         return error_set(error, STATUS_UNAVAILABLE, "LISTENER", "cannot listen on %s: taken, not here, or not permitted",
                          address);
@@ -125,7 +126,7 @@ static enum status bind_unix(grpc_server *server, const char *address, int *out_
     if (status != STATUS_OK) {
         return status;
     }
-    const int port = add_port(server, address);
+    const int port = add_port(server, address, NULL);
     if (port == 0) {
         return error_set(error, STATUS_UNAVAILABLE, "LISTENER", "cannot listen on %s", address);
     }
@@ -136,10 +137,14 @@ static enum status bind_unix(grpc_server *server, const char *address, int *out_
     return STATUS_OK;
 }
 
-enum status rpc_listen_bind(grpc_server *server, const char *address, int *out_port, struct error *error)
+enum status rpc_listen_bind(grpc_server *server, const char *address, struct rpc_tls *tls, int *out_port, struct error *error)
 {
-    if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+    const bool is_unix = strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+    if (is_unix && tls != NULL) {
+        return error_set(error, STATUS_INVALID, "LISTENER", "%s: TLS is for addresses of a network", address);
+    }
+    if (is_unix) {
         return bind_unix(server, address, out_port, error);
     }
-    return bind_tcp(server, address, out_port, error);
+    return bind_tcp(server, address, tls, out_port, error);
 }

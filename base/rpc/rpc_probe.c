@@ -12,11 +12,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rpc/rpc_server_call.h"
 #include "base/text.h"
+
+enum { PROBE_HELLO_BYTES_MAX = 4096 };
 
 /* The client's connection preface, and an empty SETTINGS frame. */
 static const char greeting[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
@@ -35,17 +40,25 @@ struct rpc_probe {
     bool stopping;
 };
 
-static bool probe_greets(int descriptor, const struct sockaddr *address, socklen_t length)
+/* What to say first, and to whom. */
+struct probe_talk {
+    const struct sockaddr *address;
+    socklen_t address_length;
+    const char *greeting;
+    size_t greeting_length;
+};
+
+static bool probe_greets(int descriptor, const struct probe_talk *talk)
 {
     char byte = 0;
-    return connect(descriptor, address, length) == 0 &&
-           send(descriptor, greeting, sizeof greeting - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof greeting - 1) &&
+    return connect(descriptor, talk->address, talk->address_length) == 0 &&
+           send(descriptor, talk->greeting, talk->greeting_length, MSG_NOSIGNAL) == (ssize_t)talk->greeting_length &&
            recv(descriptor, &byte, sizeof byte, 0) == 1;
 }
 
-static bool probe_socket(const struct sockaddr *address, socklen_t length, int timeout_ms)
+static bool probe_socket(const struct probe_talk *talk, int timeout_ms)
 {
-    int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int descriptor = socket(talk->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
         return errno == EMFILE || errno == ENFILE;
     }
@@ -53,7 +66,7 @@ static bool probe_socket(const struct sockaddr *address, socklen_t length, int t
     const struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L};
     bool answered = setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0 &&
                     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
-                    probe_greets(descriptor, address, length);
+                    probe_greets(descriptor, talk);
     close(descriptor);
     return answered;
 }
@@ -62,7 +75,31 @@ static bool probe_unix(const char *path, int timeout_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     return text_copy(address.sun_path, sizeof address.sun_path, path) &&
-           probe_socket((const struct sockaddr *)&address, sizeof address, timeout_ms);
+           probe_socket(&(const struct probe_talk){.address = (const struct sockaddr *)&address,
+                                                   .address_length = sizeof address,
+                                                   .greeting = greeting,
+                                                   .greeting_length = sizeof greeting - 1},
+                        timeout_ms);
+}
+
+/* A TLS client's first message, up to capacity bytes; 0: there is none to be had. */
+static size_t probe_make_hello(char *out, int capacity)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *tls = context ? SSL_new(context) : NULL;
+    BIO *in = tls ? BIO_new(BIO_s_mem()) : NULL;
+    BIO *sent = in ? BIO_new(BIO_s_mem()) : NULL;
+    int length = 0;
+    if (sent) {
+        SSL_set_bio(tls, in, sent); /* takes both */
+        (void)SSL_connect(tls);     /* waits for an answer, having written */
+        length = BIO_read(sent, out, capacity);
+    } else {
+        BIO_free(in);
+    }
+    SSL_free(tls);
+    SSL_CTX_free(context);
+    return length > 0 ? (size_t)length : 0;
 }
 
 /* Splits "host:port" and "[host]:port"; a wildcard host becomes its loopback. */
@@ -85,7 +122,7 @@ static bool probe_split(const char *address, char *host, size_t host_size, const
     return true;
 }
 
-static bool probe_tcp(const char *address, int timeout_ms)
+static bool probe_tcp(const char *address, const char *first, size_t first_length, int timeout_ms)
 {
     char host[256];
     const char *port = NULL;
@@ -95,15 +132,24 @@ static bool probe_tcp(const char *address, int timeout_ms)
     if (!probe_split(address, host, sizeof host, &port) || getaddrinfo(host, port, &hints, &found) != 0) {
         return false;
     }
-    bool answered = probe_socket(found->ai_addr, found->ai_addrlen, timeout_ms);
+    const struct probe_talk talk = {
+        .address = found->ai_addr, .address_length = found->ai_addrlen, .greeting = first, .greeting_length = first_length};
+    bool answered = probe_socket(&talk, timeout_ms);
     freeaddrinfo(found);
     return answered;
 }
 
 bool rpc_probe_answers(const char *address, int timeout_ms)
 {
-    bool is_unix = strncmp(address, "unix:", 5) == 0;
-    return is_unix ? probe_unix(address + 5, timeout_ms) : probe_tcp(address, timeout_ms);
+    if (strncmp(address, "unix:", 5) == 0) {
+        return probe_unix(address + 5, timeout_ms);
+    }
+    if (strncmp(address, RPC_TLS_SCHEME, strlen(RPC_TLS_SCHEME)) == 0) {
+        char hello[PROBE_HELLO_BYTES_MAX];
+        size_t length = probe_make_hello(hello, sizeof hello);
+        return length == 0 || probe_tcp(address + strlen(RPC_TLS_SCHEME), hello, length, timeout_ms);
+    }
+    return probe_tcp(address, greeting, sizeof greeting - 1, timeout_ms);
 }
 
 static void probe_all(struct rpc_probe *probe)

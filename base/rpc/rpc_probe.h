@@ -2,7 +2,7 @@
 /*
  * Watches over our own listeners. A listener of the C core that meets EMFILE once never accepts again, though the kernel goes
  * on completing connections into its backlog; nothing but a new start helps. So a probe does not only connect: it greets in
- * HTTP/2 (RFC 9113, 3.4) and waits for the first byte of the server's own preface.
+ * HTTP/2 (RFC 9113, 3.4) or TLS and waits for the first byte of the server's answer.
  *
  * Threading: any thread.
  */
@@ -21,7 +21,8 @@ enum {
 struct rpc_probe;
 
 /*
- * Does the server at address ("127.0.0.1:8041", "[::1]:8041", "unix:/path"; wildcard hosts are tried on loopback) answer within
+ * Does the server at address ("127.0.0.1:8041", "[::1]:8041", "unix:/path"; wildcard hosts are tried on loopback;
+ * "tls://" before one with TLS) answer within
  * timeout_ms? True as well when this process cannot find out, for want of descriptors of its own.
  */
 bool rpc_probe_answers(const char *address, int timeout_ms);

@@ -33,6 +33,7 @@ struct rpc_server {
     struct rpc_server_options hooks;
     struct rpc_call_limits limits;
     int ports[RPC_LISTENERS_MAX];
+    struct rpc_tls *tls[RPC_LISTENERS_MAX]; /* owned; NULL: plain text */
     size_t port_count;
     struct rpc_event on_shutdown;
 
@@ -143,7 +144,7 @@ static grpc_server *create_core(const struct rpc_server_options *options, const 
         rpc_number_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, RPC_ALGORITHMS_IDENTITY),
         rpc_number_arg(GRPC_ARG_ALLOW_REUSEPORT, 0), /* else a second server shares the port in silence */
         rpc_number_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)limits->message_bytes_max),
-        rpc_number_arg(GRPC_ARG_MAX_METADATA_SIZE, RPC_METADATA_BYTES_DEFAULT),
+        rpc_number_arg(GRPC_ARG_MAX_METADATA_SIZE, rpc_or_default(options->header_bytes_max, RPC_METADATA_BYTES_DEFAULT)),
         rpc_number_arg(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                        rpc_or_default(options->streams_per_connection_max, RPC_STREAMS_PER_CONNECTION_DEFAULT)),
         rpc_number_arg(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
@@ -173,7 +174,8 @@ static struct rpc_server *create_unbound(struct rpc_loop *loop, const struct rpc
     struct rpc_server *server = MEMORY_NEW(struct rpc_server);
     server->loop = loop;
     server->hooks = *options;
-    server->hooks.listeners = NULL; /* borrowed during create only */
+    server->hooks.listeners = NULL; /* borrowed during create only, as the next */
+    server->hooks.tls = NULL;
     size_t message_bytes = options->message_bytes_max > 0 ? options->message_bytes_max : RPC_MESSAGE_BYTES_DEFAULT;
     size_t queue_bytes = options->send_queue_bytes_max > 0 ? options->send_queue_bytes_max : RPC_SEND_QUEUE_BYTES_DEFAULT;
     server->limits.message_bytes_max = message_bytes < RPC_MESSAGE_BYTES_MAX ? message_bytes : RPC_MESSAGE_BYTES_MAX;
@@ -193,7 +195,13 @@ static enum status bind_all(struct rpc_server *server, const struct rpc_server_o
         return error_set(error, STATUS_INVALID, "LISTENER", "1 to %d listeners are needed", RPC_LISTENERS_MAX);
     }
     for (size_t i = 0; i < options->listener_count; i++) {
-        const enum status status = rpc_listen_bind(server->core, options->listeners[i], &server->ports[i], error);
+        enum status status = STATUS_OK;
+        if (options->tls != NULL && options->tls[i] != NULL) {
+            status = rpc_tls_create(options->tls[i], &server->tls[i], error);
+        }
+        if (status == STATUS_OK) {
+            status = rpc_listen_bind(server->core, options->listeners[i], server->tls[i], &server->ports[i], error);
+        }
         if (status != STATUS_OK) {
             return status;
         }
@@ -254,6 +262,15 @@ enum status rpc_server_create(struct rpc_loop *loop, const struct rpc_method *me
 int rpc_server_port(const struct rpc_server *server, size_t index)
 {
     return index < server->port_count ? server->ports[index] : 0;
+}
+
+void rpc_server_reload_certificates(struct rpc_server *server)
+{
+    for (size_t i = 0; i < RPC_LISTENERS_MAX; i++) {
+        if (server->tls[i] != NULL) {
+            rpc_tls_reload(server->tls[i]);
+        }
+    }
 }
 
 /* ---- counting calls ---- */
@@ -391,6 +408,9 @@ void rpc_server_destroy(struct rpc_server *server)
     }
     assert(server->shut_down);
     grpc_server_destroy(server->core);
+    for (size_t i = 0; i < RPC_LISTENERS_MAX; i++) {
+        rpc_tls_destroy(server->tls[i]);
+    }
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     memory_free(server);

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/rpc/rpc_server_internal.h"
+#include "base/text.h"
 
 #define BEARER_KEY    "authorization"
 #define BEARER_SCHEME "Bearer "
@@ -136,6 +137,15 @@ void rpc_server_call_receive_when_sent(struct rpc_server_call *call)
 
 /* ---- the beginning ---- */
 
+static bool has_authorization(const grpc_metadata_array *metadata)
+{
+    bool found = false;
+    for (size_t i = 0; i < metadata->count && !found; i++) {
+        found = grpc_slice_str_cmp(metadata->metadata[i].key, BEARER_KEY) == 0;
+    }
+    return found;
+}
+
 /* Finds the token in metadata. False when there is none, more than one, or it is malformed or too long. */
 static bool read_bearer(const grpc_metadata_array *metadata, char out[RPC_BEARER_BYTES_MAX + 1])
 {
@@ -176,6 +186,7 @@ static enum status authorise(struct rpc_server_call *call, const grpc_metadata_a
         return STATUS_OK;
     }
     char bearer[RPC_BEARER_BYTES_MAX + 1];
+    call->has_authorization = has_authorization(metadata);
     call->bearer = read_bearer(metadata, bearer) ? bearer : NULL;
     const enum status status = hooks->authorise(call, call->method, hooks->context, error);
     call->bearer = NULL;
@@ -312,6 +323,43 @@ void *rpc_server_call_context(const struct rpc_server_call *call)
 const char *rpc_server_call_bearer(const struct rpc_server_call *call)
 {
     return call->bearer;
+}
+
+bool rpc_server_call_has_authorization(const struct rpc_server_call *call)
+{
+    return call->has_authorization;
+}
+
+/* The only property of that name, as a text. */
+static bool read_property(const grpc_auth_context *context, const char *name, char *out, size_t capacity)
+{
+    grpc_auth_property_iterator iterator = grpc_auth_context_find_properties_by_name(context, name);
+    const grpc_auth_property *only = grpc_auth_property_iterator_next(&iterator);
+    if (only == NULL || grpc_auth_property_iterator_next(&iterator) != NULL || only->value_length >= capacity) {
+        return false;
+    }
+    char text[RPC_CERTIFICATE_NAME_MAX];
+    if (only->value_length >= sizeof(text) || memchr(only->value, '\0', only->value_length) != NULL) {
+        return false;
+    }
+    memcpy(text, only->value, only->value_length);
+    text[only->value_length] = '\0';
+    return text_is_name(text, capacity - 1) && text_copy(out, capacity, text);
+}
+
+bool rpc_server_call_certificate_name(const struct rpc_server_call *call, enum rpc_certificate_name which, char *out,
+                                      size_t capacity)
+{
+    static const char *const properties[] = {
+        [RPC_CERTIFICATE_COMMON_NAME] = GRPC_X509_CN_PROPERTY_NAME,
+        [RPC_CERTIFICATE_DNS_NAME] = GRPC_PEER_DNS_PROPERTY_NAME,
+        [RPC_CERTIFICATE_URI] = GRPC_PEER_URI_PROPERTY_NAME,
+    };
+    grpc_auth_context *context = grpc_call_auth_context(call->core);
+    const bool found = context != NULL && grpc_auth_context_peer_is_authenticated(context) == 1 &&
+                       read_property(context, properties[which], out, capacity);
+    grpc_auth_context_release(context);
+    return found;
 }
 
 const char *rpc_server_call_peer(struct rpc_server_call *call)

@@ -23,6 +23,7 @@
 
 #include "base/rpc/rpc_event.h"
 #include "base/rpc/rpc_message.h"
+#include "base/rpc/rpc_tls.h"
 #include "base/status.h"
 
 struct rpc_server;
@@ -38,6 +39,7 @@ enum {
     RPC_LISTENERS_MAX = 8,
     RPC_BEARER_BYTES_MAX = 512,
     RPC_LOG_TEXT_MAX = 128,
+    RPC_CERTIFICATE_NAME_MAX = 256, /* with a NUL */
 };
 
 struct rpc_method {
@@ -64,12 +66,15 @@ struct rpc_method {
 struct rpc_server_options {
     const char *const *listeners; /* "127.0.0.1:8041", "[::1]:0", "unix:/run/x.sock"; borrowed during create */
     size_t listener_count;        /* 1 to RPC_LISTENERS_MAX */
-    size_t message_bytes_max;     /* 0: default */
-    size_t send_queue_bytes_max;  /* 0: default */
-    int streams_per_connection_max;
-    int keepalive_ms;         /* 0: 20000. Clients may ping every keepalive_ms / 2 */
-    int keepalive_timeout_ms; /* 0: 10000 */
-    int finish_stall_ms;      /* a finished call whose peer takes nothing for so long is cut (within a second); 0: 30000 */
+    const struct rpc_tls_listener *const
+        *tls;                       /* one for each listener, NULL: plain text; NULL: all are; borrowed during create */
+    size_t message_bytes_max;       /* 0: default */
+    size_t send_queue_bytes_max;    /* 0: default */
+    int streams_per_connection_max; /* 0: RPC_STREAMS_PER_CONNECTION_DEFAULT; what is more waits at the client */
+    int header_bytes_max;           /* metadata of a call; 0: RPC_METADATA_BYTES_DEFAULT */
+    int keepalive_ms;               /* 0: 20000. Clients may ping every keepalive_ms / 2 */
+    int keepalive_timeout_ms;       /* 0: 10000 */
+    int finish_stall_ms; /* a finished call whose peer takes nothing for so long is cut (within a second); 0: 30000 */
     /*
      * Asked for every known call before anything of it is unpacked. Anything but STATUS_OK ends the call with error.
      * May attach what it found with rpc_server_call_set_identity. NULL: everybody may do everything.
@@ -89,6 +94,10 @@ enum status rpc_server_create(struct rpc_loop *loop, const struct rpc_method *me
 
 /* The port bound for listener index (1 for unix sockets). For listeners on port 0. */
 int rpc_server_port(const struct rpc_server *server, size_t index);
+
+/* Reads the certificates of all listeners with TLS again; otherwise that happens when a file has changed, before the next
+ * connection. A broken one is logged, and the one before stays. */
+void rpc_server_reload_certificates(struct rpc_server *server);
 
 /* How many calls are running. */
 size_t rpc_server_call_count(const struct rpc_server *server);
@@ -120,6 +129,20 @@ void *rpc_server_call_context(const struct rpc_server_call *call); /* rpc_server
 /* The token of "authorization: Bearer TOKEN", or NULL when there is none, more than one, or it is malformed or too long. Valid
  * during authorise only. */
 const char *rpc_server_call_bearer(const struct rpc_server_call *call);
+/* Was there any "authorization", also one that rpc_server_call_bearer does not take? During authorise only. */
+bool rpc_server_call_has_authorization(const struct rpc_server_call *call);
+
+/* The names in a certificate. */
+enum rpc_certificate_name { RPC_CERTIFICATE_COMMON_NAME, RPC_CERTIFICATE_DNS_NAME, RPC_CERTIFICATE_URI };
+
+/*
+ * The name in the client's certificate, which an authority of the listener has signed. False: there is no such certificate, or
+ * it has none or several of these names, or that name has control characters or more than capacity - 1 bytes. During authorise
+ * only.
+ */
+bool rpc_server_call_certificate_name(const struct rpc_server_call *call, enum rpc_certificate_name which, char *out,
+                                      size_t capacity);
+
 /* "ipv4:127.0.0.1:34438" or "unix:"; valid while the call is. */
 const char *rpc_server_call_peer(struct rpc_server_call *call);
 /* Milliseconds until the client's deadline; INT64_MAX when it set none; 0 when passed. */

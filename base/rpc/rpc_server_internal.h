@@ -12,9 +12,11 @@
 
 #include "base/rpc/rpc_internal.h"
 #include "base/rpc/rpc_server_call.h"
+#include "base/rpc/rpc_tls_internal.h"
 
-/* Binds one listener. STATUS_INVALID: not an address; STATUS_UNAVAILABLE: taken, or no permission. */
-enum status rpc_listen_bind(grpc_server *server, const char *address, int *out_port, struct error *error) STATUS_CHECKED;
+/* Binds one listener. tls: NULL: plain text. STATUS_INVALID: not an address; STATUS_UNAVAILABLE: taken, or no permission. */
+enum status rpc_listen_bind(grpc_server *server, const char *address, struct rpc_tls *tls, int *out_port,
+                            struct error *error) STATUS_CHECKED;
 
 /* What a call needs of its server. Immutable after start; copied, because a kept call may outlive the server. */
 struct rpc_call_limits {
@@ -56,7 +58,8 @@ struct rpc_server_call {
     struct rpc_call_limits limits;
     gpr_timespec deadline;
     const char *bearer; /* during authorise only */
-    void *identity;     /* owned, by destroy_identity */
+    bool has_authorization;
+    void *identity; /* owned, by destroy_identity */
     void (*destroy_identity)(void *identity);
     void *data;
 
