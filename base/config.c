@@ -261,6 +261,20 @@ void config_destroy(struct config *config)
     memory_free(config);
 }
 
+char *config_core_address(const struct config *config)
+{
+    static const char scheme[] = "tls://";
+    if (config->service.listen.count > 0)
+        return memory_copy_text(config->service.listen.items[0]);
+    if (config->service.tls_count == 0 || config->service.tls[0].listen.count == 0)
+        return memory_copy_text(""); // which config_check refuses
+    const char *address = config->service.tls[0].listen.items[0];
+    size_t size = sizeof scheme + strlen(address);
+    char *text = memory_allocate(size);
+    (void)snprintf(text, size, "%s%s", scheme, address);
+    return text;
+}
+
 const struct config_queue *config_find_queue(const struct config *config, const char *name)
 {
     for (size_t at = 0; at < config->queue_count; at++) {

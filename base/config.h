@@ -38,6 +38,11 @@ enum config_role {
     CONFIG_ROLE_ADMIN = 1 << 3,
 };
 
+/* Of clients, on a listener with TLS. */
+enum config_client_certificates { CONFIG_CLIENTS_OFF, CONFIG_CLIENTS_OPTIONAL, CONFIG_CLIENTS_REQUIRED };
+/* Which name in a client's certificate is that of its user. */
+enum config_certificate_user { CONFIG_CERTIFICATE_COMMON_NAME, CONFIG_CERTIFICATE_DNS_NAME, CONFIG_CERTIFICATE_URI };
+
 /* A list of texts. Owned by its config. */
 struct config_texts {
     char **items;
@@ -72,7 +77,8 @@ struct config_user {
     char *name;          /* 1 to 150 bytes; unique */
     char *password_hash; /* "" when password is set */
     char *password_file; /* where password was read from, or ""; for messages */
-    char *password;      /* from password_file or the environment, "" when password_hash is set */
+    char *password;      /* from password_file or the environment, "" when password_hash is set, or with no_password */
+    bool no_password;    /* comes with a token or a certificate only; false */
     unsigned roles;      /* of enum config_role, for all queues */
     struct config_queue_roles *queue_roles;
     size_t queue_roles_count;
@@ -86,21 +92,39 @@ struct config_basic_auth {
     char *password; /* from password_file */
 };
 
+/* Listeners with TLS. */
+struct config_tls {
+    struct config_texts listen; /* "0.0.0.0:8443" */
+    char *certificate_file;     /* PEM: the chain, own certificate first */
+    char *key_file;
+    char *client_ca_file; /* "" only with CONFIG_CLIENTS_OFF */
+    enum config_client_certificates client_certificates;
+};
+
 struct config_service {
-    struct config_texts listen;  /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
-    bool allow_plaintext;        /* must be true to listen beyond this machine, as gRPC runs without TLS; false */
-    char *database;              /* path; default "xqueue.db" beside the configuration file */
-    char *backup_folder;         /* where Admin.Backup puts copies of it; "" = nowhere */
-    int64_t drain_ms;            /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
-    int64_t session_ms;          /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */
-    int64_t ping_period_ms;      /* 100 to 600,000; 10,000 */
-    int64_t grader_leases_max;   /* 1 to 10,000; 1,000: of one grader over all paths */
-    int64_t grader_failures_max; /* 0 (never) to 1,000; 10: in a row, then the grader is granted nothing for a while */
-    int64_t grader_quiet_ms;     /* 1,000 to 86,400,000; 10,000: that while; doubles */
-    int64_t grader_quiet_ms_max; /* 1,000 to 86,400,000; 300,000 */
-    int64_t request_ids_ms;      /* 60,000 to 31,536,000,000; 86,400,000: how long a request id is remembered at least */
-    int64_t commands_max;        /* 100 to 1,000,000; 10,000: waiting for the engine; more get UNAVAILABLE */
-    bool reflection;             /* true: gRPC server reflection, without credentials */
+    struct config_texts listen; /* gRPC: "127.0.0.1:8041", "unix:/path"; default 127.0.0.1:8041 */
+    struct config_tls *tls;
+    size_t tls_count;
+    enum config_certificate_user certificate_user;
+    bool allow_plaintext;               /* must be true to listen beyond this machine without TLS; false */
+    char *database;                     /* path; default "xqueue.db" beside the configuration file */
+    char *backup_folder;                /* where Admin.Backup puts copies of it; "" = nowhere */
+    int64_t drain_ms;                   /* 0 to 3,600,000; 15,000: how long a stop waits for running calls */
+    int64_t session_ms;                 /* 60,000 to 31,536,000,000; 1,209,600,000 (14 days, as the original) */
+    int64_t ping_period_ms;             /* 100 to 600,000; 10,000 */
+    int64_t grader_leases_max;          /* 1 to 10,000; 1,000: of one grader over all paths */
+    int64_t grader_failures_max;        /* 0 (never) to 1,000; 10: in a row, then the grader is granted nothing for a while */
+    int64_t grader_quiet_ms;            /* 1,000 to 86,400,000; 10,000: that while; doubles */
+    int64_t grader_quiet_ms_max;        /* 1,000 to 86,400,000; 300,000 */
+    int64_t request_ids_ms;             /* 60,000 to 31,536,000,000; 86,400,000: how long a request id is remembered at least */
+    int64_t commands_max;               /* 100 to 1,000,000; 10,000: waiting for the engine; more get UNAVAILABLE */
+    int64_t message_bytes_max;          /* 65,536 to 67,108,864; 4,194,304: of one message that comes in */
+    int64_t header_bytes_max;           /* 4,096 to 65,536; 16,384: all metadata of a call */
+    int64_t send_queue_bytes_max;       /* 65,536 to 268,435,456; 16,777,216: unread messages of one stream, ended then */
+    int64_t streams_per_connection_max; /* 10 to 100,000; 1,000 */
+    int64_t streams_per_user_max;       /* 1 to 1,000,000; 10,000 */
+    int64_t calls_per_user_max;         /* 1 to 1,000,000; 20,000: streams, too */
+    bool reflection;                    /* true: gRPC server reflection, without credentials */
 };
 
 struct config_delivery {
@@ -125,11 +149,21 @@ struct config_s3 {
     int64_t timeout_ms;         /* 100 to 600,000; 30,000: for one file */
 };
 
+/* Of the adapter, for a core with TLS. */
+struct config_core_tls {
+    char *ca_file;          /* these four: "" = not given */
+    char *certificate_file; /* with key_file */
+    char *key_file;
+    char *server_name;
+};
+
 struct config_rest {
     struct config_texts listen; /* HTTP: "127.0.0.1:8040", "[::1]:8040"; default 127.0.0.1:8040 */
-    char *core;                 /* where xqueued is: "127.0.0.1:8041", "unix:/path"; default: the first of service.listen */
+    char *core; /* where xqueued is: "127.0.0.1:8041", "unix:/path", "tls://host:8443"; default: config_core_address */
+    struct config_core_tls core_tls;
+    char *token_file; /* "" = user's password */
     char *user; /* of users, with role deliver, and grade where queues have a push_url: as whom the adapter works; its password
-                   must be a file or from the environment */
+                   must be a file or from the environment, or there is a token_file */
     char *public_url;    /* how graders reach this adapter, for file URLs; default "http://" and the first listener */
     char *media_url;     /* "" = files are served by the adapter; else prefix of file URLs */
     int64_t file_url_ms; /* 1,000 to 315,360,000,000; 31,536,000,000 (a year, as the original): how long one is good */
@@ -217,6 +251,10 @@ void config_queue_finish(struct config_queue *queue);
 /* What is wrong with its numbers, one by one and against each other, as text in out (CONFIG_FAULT_MAX); false: nothing. */
 enum { CONFIG_FAULT_MAX = 160 };
 bool config_queue_fault(const struct config_queue *queue, char out[CONFIG_FAULT_MAX]);
+
+/* Where a client on this machine finds xqueued: the first of service.listen; without one the first with TLS. Free with
+ * memory_free. */
+char *config_core_address(const struct config *config);
 
 /* Prints every key with type, default, range and meaning as Markdown. */
 void config_describe(FILE *stream);

@@ -15,7 +15,7 @@ void config_complete(struct config *config)
     struct config_rest *rest = &config->rest;
     if (rest->core[0] == '\0') {
         memory_free(rest->core);
-        rest->core = memory_copy_text(config->service.listen.items[0]);
+        rest->core = config_core_address(config);
     }
     if (rest->file_keep_ms < 0) // not given
         rest->file_keep_ms = rest->media_url[0] == '\0' ? rest->file_url_ms : 0;
@@ -52,10 +52,39 @@ static enum status check_plaintext(const struct check *check)
         const char *listener = service->listen.items[at];
         if (!config_is_loopback(listener))
             return CHECK_FAIL(check, line_of(check, "service", "listen"),
-                              "service.listen: '%.60s' is reachable from other machines, without TLS; if that is meant, say "
-                              "service.allow_plaintext: true",
+                              "service.listen: '%.60s' is reachable from other machines, without TLS: move it to service.tls, "
+                              "or say service.allow_plaintext: true",
                               listener);
     }
+    return STATUS_OK;
+}
+
+static enum status check_one_tls(const struct check *check, const struct config_tls *tls, size_t line)
+{
+    if (tls->listen.count == 0 || tls->certificate_file[0] == '\0' || tls->key_file[0] == '\0')
+        return CHECK_FAIL(check, line, "service.tls: an entry needs listen, certificate_file and key_file");
+    bool wants_clients = tls->client_certificates != CONFIG_CLIENTS_OFF;
+    if (wants_clients != (tls->client_ca_file[0] != '\0'))
+        return CHECK_FAIL(check, line,
+                          "service.tls: client_ca_file and client_certificates (optional or required) go together");
+    return STATUS_OK;
+}
+
+static enum status check_listeners(const struct check *check)
+{
+    const struct config_service *service = &check->config->service;
+    const struct config_node *list = config_tree_find(config_tree_find(check->root, "service"), "tls");
+    size_t count = service->listen.count;
+    for (size_t at = 0; at < service->tls_count; at++) {
+        enum status status = check_one_tls(check, &service->tls[at], list->items[at].line);
+        if (status != STATUS_OK)
+            return status;
+        count += service->tls[at].listen.count;
+    }
+    if (count < 1 || count > CONFIG_LISTENERS_MAX)
+        return CHECK_FAIL(check, line_of(check, "service", "listen"),
+                          "service.listen: must have 1 to %d entries, with those of service.tls, not %zu", CONFIG_LISTENERS_MAX,
+                          count);
     return STATUS_OK;
 }
 
@@ -160,16 +189,18 @@ static enum status check_rest_user(const struct check *check)
     if (pushed && !(user->roles & CONFIG_ROLE_GRADE))
         return CHECK_FAIL(check, line, "rest.user: '%.60s' lacks the role grade, which the push_url of queue '%.60s' needs",
                           name, pushed->name);
-    if (user->password[0] == '\0' && !check->reader->is_client)
-        return CHECK_FAIL(check, line, "rest.user: '%.60s' needs its password in a file or in the environment, not as a hash",
-                          name);
+    bool has_other = check->config->rest.token_file[0] != '\0';
+    if (user->password[0] == '\0' && !has_other && !check->reader->is_client)
+        return CHECK_FAIL(
+            check, line,
+            "rest.user: '%.60s' needs its password in a file or in the environment, not as a hash, or a token_file", name);
     return STATUS_OK;
 }
 
 enum status config_check(const struct config_reader *reader, const struct config_node *root, const struct config *config)
 {
-    static enum status (*const checks[])(const struct check *) = {check_plaintext, check_times, check_spool,
-                                                                  check_queues,    check_users, check_rest_user};
+    static enum status (*const checks[])(const struct check *) = {check_listeners, check_plaintext, check_times,    check_spool,
+                                                                  check_queues,    check_users,     check_rest_user};
     const struct check check = {.reader = reader, .root = root, .config = config};
     enum status status = STATUS_OK;
     for (size_t at = 0; at < sizeof checks / sizeof *checks && status == STATUS_OK; at++)

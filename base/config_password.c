@@ -132,10 +132,13 @@ static enum status fill_user(const struct config_reader *reader, size_t line, co
     }
     bool has_hash = user->password_hash[0] != '\0';
     bool has_file = user->password_file[0] != '\0';
-    if (has_hash == has_file)
-        return config_tree_fail(reader->error, reader->name, line,
-                                "users.%.60s: needs exactly one of password_hash, password_file and the variable %.80s",
-                                user->name, variable);
+    if (user->no_password && !has_hash && !has_file)
+        return STATUS_OK;
+    if (has_hash == has_file || user->no_password)
+        return config_tree_fail(
+            reader->error, reader->name, line,
+            "users.%.60s: needs exactly one of password_hash, password_file, no_password and the variable %.80s", user->name,
+            variable);
     return has_file ? read_password(reader, line, user->password_file, &user->password) : STATUS_OK;
 }
 

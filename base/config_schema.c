@@ -76,6 +76,12 @@ enum {
 static const char *const level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL};
 static const char *const format_words[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL};
+static const char *const client_words[] = {
+    [CONFIG_CLIENTS_OFF] = "off", [CONFIG_CLIENTS_OPTIONAL] = "optional", [CONFIG_CLIENTS_REQUIRED] = "required", NULL};
+static const char *const certificate_user_words[] = {[CONFIG_CERTIFICATE_COMMON_NAME] = "common_name",
+                                                     [CONFIG_CERTIFICATE_DNS_NAME] = "dns_name",
+                                                     [CONFIG_CERTIFICATE_URI] = "uri",
+                                                     NULL};
 static const char *const role_words[] = {"submit", "grade", "deliver", "admin", NULL}; // bits of enum config_role
 
 #define OWNER struct config_log
@@ -86,13 +92,39 @@ static const struct config_key log_keys[] = {
 const struct config_section config_section_log = SECTION("log", log_keys, "What both programs write to standard error.");
 #undef OWNER
 
+#define OWNER struct config_tls
+static const struct config_key tls_keys[] = {
+    TEXTS(listen, 1, CONFIG_LISTENERS_MAX, NULL, config_check_http_listener,
+          "Addresses: 'HOST:PORT' or '[IPV6]:PORT' (port 0: any free one). Required."),
+    PATH(
+        certificate_file, 1, NULL,
+        "PEM: the certificate, and after it those between it and the authority. Read again when it has changed, and at SIGHUP. "
+        "Required."),
+    PATH(key_file, 1, NULL,
+         "PEM: the private key, without a passphrase, which others than owner and group must not be able to read. Required."),
+    PATH(client_ca_file, 0, "",
+         "PEM: the authorities that sign certificates of clients. Required unless client_certificates is off."),
+    WORDS(CONFIG_KIND_CHOICE, client_certificates, client_words, CONFIG_CLIENTS_OFF,
+          "Whether clients show a certificate: one that an authority of client_ca_file has signed makes its holder the user "
+          "that it names."),
+};
+const struct config_section config_section_tls =
+    SECTION("service.tls", tls_keys, "Entries of the list service.tls: addresses where gRPC runs with TLS, 1.2 at least.");
+#undef OWNER
+
 #define OWNER struct config_service
 static const struct config_key service_keys[] = {
-    TEXTS(listen, 1, CONFIG_LISTENERS_MAX, "127.0.0.1:8041", config_check_listener,
-          "Where xqueued offers gRPC: 'HOST:PORT', '[IPV6]:PORT' (port 0: any free one) or 'unix:/absolute/path'."),
-    TRUTH(allow_plaintext, 0,
-          "Allows to listen beyond this machine. gRPC runs without TLS and passwords can be read on the way: only in a network "
-          "of trusted machines, such as one of containers."),
+    TEXTS(
+        listen, 0, CONFIG_LISTENERS_MAX, "127.0.0.1:8041", config_check_listener,
+        "Where xqueued offers gRPC in plain text: 'HOST:PORT', '[IPV6]:PORT' (port 0: any free one) or 'unix:/absolute/path'. "
+        "May be [] when there is service.tls."),
+    RECORDS(tls, &config_section_tls, "Where xqueued offers gRPC with TLS; with listen at most 8 addresses."),
+    WORDS(CONFIG_KIND_CHOICE, certificate_user, certificate_user_words, CONFIG_CERTIFICATE_COMMON_NAME,
+          "Which name in a client's certificate is the name of its user; it must have exactly one of it."),
+    TRUTH(
+        allow_plaintext, 0,
+        "Allows listen to reach beyond this machine. Passwords and tokens can be read on the way: only in a network of trusted "
+        "machines, such as one of containers."),
     PATH(database, 1, "xqueue.db", "The SQLite file with all submissions; made if it is not there."),
     PATH(backup_folder, 0, "", "Where `xqueuectl backup` puts copies of it; made if it is not there. Default: nowhere."),
     NUMBER(drain_ms, 0, HOUR, 15 * SECOND, "How long a stop waits for running calls."),
@@ -114,6 +146,16 @@ static const struct config_key service_keys[] = {
           "Lets public gRPC tools ask this server for its contract, by the standard server reflection; as the contract is "
           "public, "
           "without credentials."),
+    NUMBER(message_bytes_max, 65536, 67108864, 4194304,
+           "Of one message that comes in; a submission is one message. Less than the default does not take the largest "
+           "submissions."),
+    NUMBER(header_bytes_max, 4096, 65536, 16384, "All metadata of one call, the token among it."),
+    NUMBER(send_queue_bytes_max, 65536, 268435456, 16777216,
+           "Messages of one stream that its client does not read; then the stream is ended (SLOW_READER)."),
+    NUMBER(streams_per_connection_max, 10, 100000, 1000, "Calls at the same time on one connection; more wait at the client."),
+    NUMBER(streams_per_user_max, 1, 1000000, 10000, "Streams of one user at the same time; more are refused (STREAMS_FULL)."),
+    NUMBER(calls_per_user_max, 1, 1000000, 20000,
+           "Calls of one user at the same time, long polls and streams among them; more are refused (CALLS_FULL)."),
 };
 const struct config_section config_section_service =
     SECTION("service", service_keys, "The core: the program xqueued, which keeps the submissions.");
@@ -149,16 +191,32 @@ const struct config_section config_section_s3 =
     SECTION("rest.s3", s3_keys, "Uploaded files in a bucket of an S3-compatible server instead of the folder of files.");
 #undef OWNER
 
+#define OWNER struct config_core_tls
+static const struct config_key core_tls_keys[] = {
+    PATH(ca_file, 0, "", "PEM: the authorities to trust. Default: the system's."),
+    PATH(certificate_file, 0, "", "PEM: a certificate to show, where xqueued asks for one. Read at start."),
+    PATH(key_file, 0, "", "PEM: its key, which others than owner and group must not be able to read."),
+    TEXT(server_name, 0, 253, "", NULL, "The name that xqueued's certificate must have. Default: the host of rest.core."),
+};
+const struct config_section config_section_core_tls = SECTION(
+    "rest.core_tls", core_tls_keys, "How xqueue-rest reaches an xqueued with TLS; for a rest.core that begins with tls://.");
+#undef OWNER
+
 #define OWNER struct config_rest
 static const struct config_key rest_keys[] = {
     TEXTS(
         listen, 1, CONFIG_LISTENERS_MAX, "127.0.0.1:8040", config_check_http_listener,
         "Where xqueue-rest offers HTTP: 'HOST:PORT' or '[IPV6]:PORT' (port 0: any free one). Without TLS: beyond this machine "
         "it belongs behind a reverse proxy."),
-    TEXT(core, 0, PATH_BYTES_MAX, "", config_check_target, "Where xqueued is. Default: the first of service.listen."),
+    TEXT(core, 0, PATH_BYTES_MAX, "", config_check_target,
+         "Where xqueued is; 'tls://HOST:PORT' with TLS. Default: the first of service.listen, else of service.tls."),
+    INNER(core_tls, &config_section_core_tls, "For a core with TLS; see rest.core_tls."),
     TEXT(user, 0, USER_BYTES_MAX, "", NULL,
          "As which of the users xqueue-rest works: one with the role deliver, and grade where a queue has a push_url, whose "
-         "password is in a file or in the environment."),
+         "password is in a file or in the environment, unless there is a token_file."),
+    PATH(token_file, 0, "",
+         "The first line of this file is a token of that user, made by 'xqueuectl tokens create'; read again when it is "
+         "refused."),
     TEXT(public_url, 0, URL_BYTES_MAX, "", config_check_url,
          "How graders reach this program, for the URLs of files. Default: 'http://' and the first of listen."),
     TEXT(media_url, 0, URL_BYTES_MAX, "", config_check_media_url,
@@ -269,13 +327,14 @@ static const struct config_key user_keys[] = {
     TEXT(password_hash, 0, SECRET_HASH_TEXT_MAX - 1, "", config_check_password_hash,
          "'pbkdf2_sha256$ROUNDS$SALT$BASE64', as Django writes it. Quote it."),
     PATH(password_file, 0, "", "The password is the first line of this file."),
+    TRUTH(no_password, 0, "The user has no password, and comes with a token or a certificate only."),
     WORDS(CONFIG_KIND_ROLES, roles, role_words, 0, "What the user may do, in all queues. This or queue_roles is required."),
     RECORDS(queue_roles, &config_section_queue_roles, "What the user may do in single queues beside that."),
 };
-const struct config_section config_section_user = SECTION(
-    "users.NAME", user_keys,
-    "Who may log in. Each needs one of password_hash, password_file and the environment variable XQUEUE_PASSWORD_NAME (in "
-    "upper case, with '_' for all but letters and digits), which wins.");
+const struct config_section config_section_user = SECTION("users.NAME", user_keys,
+                                                          "Who may log in. Each needs one of password_hash, password_file, "
+                                                          "no_password and the environment variable XQUEUE_PASSWORD_NAME (in "
+                                                          "upper case, with '_' for all but letters and digits), which wins.");
 #undef OWNER
 
 const struct config_place config_places[CONFIG_PLACES] = {
@@ -360,6 +419,8 @@ void config_describe(FILE *stream)
           stream);
     for (size_t at = 0; at < CONFIG_PLACES; at++)
         describe_section(stream, config_places[at].section);
+    describe_section(stream, &config_section_tls);
+    describe_section(stream, &config_section_core_tls);
     describe_section(stream, &config_section_s3);
     describe_section(stream, &config_section_basic_auth);
     describe_section(stream, &config_section_queue);

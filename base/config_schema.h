@@ -47,7 +47,7 @@ struct config_section {
 
 extern const struct config_section config_section_log, config_section_service, config_section_delivery, config_section_rest,
     config_section_callbacks, config_section_basic_auth, config_section_s3, config_section_queue, config_section_user,
-    config_section_queue_roles;
+    config_section_queue_roles, config_section_tls, config_section_core_tls;
 
 /* The sections of the file that are one struct inside of struct config. */
 struct config_place {

@@ -78,9 +78,11 @@ const char *config_check_http_listener(const char *text)
 
 const char *config_check_target(const char *text)
 {
-    if (*text == '\0' || is_unix(text) || is_host_and_port(text, 1))
+    static const char scheme[] = "tls://";
+    bool has_tls = has_prefix(text, scheme);
+    if (*text == '\0' || is_unix(text) || is_host_and_port(has_tls ? text + strlen(scheme) : text, 1))
         return NULL;
-    return "is not 'HOST:PORT' with a port from 1, '[IPV6]:PORT' or 'unix:/absolute/path'";
+    return "is not 'HOST:PORT' with a port from 1, '[IPV6]:PORT', one of them behind 'tls://', or 'unix:/absolute/path'";
 }
 
 /* What follows "http://" or "https://"; NULL when text begins with neither. */

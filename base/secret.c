@@ -19,6 +19,7 @@
 
 enum {
     KEY_BYTES = 16,
+    BEARER_BYTES = 32,
     SALT_BYTES = 16,
     DERIVED_BYTES_MAX = 32,
     /* EVP_EncodeBlock writes four characters for each three bytes, and a NUL. */
@@ -60,6 +61,16 @@ void secret_key(char out[SECRET_KEY_TEXT_MAX])
     uint8_t bytes[KEY_BYTES];
     secret_random(bytes, sizeof bytes);
     text_hex(out, bytes, sizeof bytes);
+    memory_wipe(bytes, sizeof bytes);
+}
+
+void secret_bearer(char out[SECRET_BEARER_TEXT_MAX])
+{
+    static const char prefix[] = "xqt_";
+    uint8_t bytes[BEARER_BYTES];
+    secret_random(bytes, sizeof bytes);
+    memcpy(out, prefix, sizeof prefix - 1);
+    text_hex(out + sizeof prefix - 1, bytes, sizeof bytes);
     memory_wipe(bytes, sizeof bytes);
 }
 

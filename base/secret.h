@@ -14,8 +14,9 @@
 #include "base/status.h"
 
 enum {
-    SECRET_KEY_TEXT_MAX = 33, /* 128 random bits as 32 lower-case hex digits, and a NUL */
-    SECRET_DIGEST_BYTES = 32, /* SHA-256 */
+    SECRET_KEY_TEXT_MAX = 33,    /* 128 random bits as 32 lower-case hex digits, and a NUL */
+    SECRET_BEARER_TEXT_MAX = 69, /* "xqt_", 256 random bits as 64 lower-case hex digits, and a NUL */
+    SECRET_DIGEST_BYTES = 32,    /* SHA-256 */
     SECRET_PASSWORD_BYTES_MAX = 1024,
     SECRET_HASH_TEXT_MAX = 256, /* a password hash in Django's text form, and a NUL */
     SECRET_ROUNDS_MAX = 10000000,
@@ -28,6 +29,9 @@ void secret_key(char out[SECRET_KEY_TEXT_MAX]);
 
 /* A fresh session token: 32 characters of [a-z0-9] (165 bits), and a NUL. */
 void secret_token(char out[SECRET_KEY_TEXT_MAX]);
+
+/* A fresh token for a program, to be known for one wherever it turns up. */
+void secret_bearer(char out[SECRET_BEARER_TEXT_MAX]);
 
 /* Random bytes from the system. Aborts when there are none. */
 void secret_random(void *out, size_t length);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/config_password.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -47,8 +48,17 @@ struct own_call {
 static enum status open_channel(struct core_client *core, struct rpc_channel **out_channel, struct error *error)
 {
     // A batch of deliveries is the largest reply.
-    struct rpc_channel_options options = {.address = core->config->rest.core, .message_bytes_max = RPC_MESSAGE_BYTES_MAX};
-    enum status status = rpc_channel_create(core->loop, &options, out_channel);
+    const struct config_core_tls *files = &core->config->rest.core_tls;
+    const struct rpc_tls_channel tls = {.ca_file = files->ca_file,
+                                        .certificate_file = files->certificate_file,
+                                        .key_file = files->key_file,
+                                        .server_name = files->server_name};
+    struct rpc_channel_options options = {
+        .address = core->config->rest.core, .tls = &tls, .message_bytes_max = RPC_MESSAGE_BYTES_MAX};
+    enum status status = rpc_tls_check_channel(options.address, &tls, error);
+    if (status != STATUS_OK)
+        return status;
+    status = rpc_channel_create(core->loop, &options, out_channel);
     if (status == STATUS_OK)
         return STATUS_OK;
     return error_set(error, status, NULL, "rest.core '%s': %s", options.address, status_name(status));
@@ -57,9 +67,9 @@ static enum status open_channel(struct core_client *core, struct rpc_channel **o
 enum status core_client_create(const struct config *config, struct core_client **out_core, struct error *error)
 {
     const struct config_user *user = config_find_user(config, config->rest.user);
-    if (!user || user->password[0] == '\0')
-        return error_set(error, STATUS_INVALID, NULL, "rest.user '%s' needs a password that this program can read",
-                         config->rest.user);
+    if (!user || (user->password[0] == '\0' && config->rest.token_file[0] == '\0'))
+        return error_set(error, STATUS_INVALID, NULL,
+                         "rest.user '%s' needs a password that this program can read, or rest.token_file", config->rest.user);
     struct core_client *core = MEMORY_NEW(struct core_client);
     core->config = config;
     core->user = user;
@@ -76,12 +86,17 @@ enum status core_client_create(const struct config *config, struct core_client *
     return STATUS_OK;
 }
 
+static bool has_token_file(const struct core_client *core)
+{
+    return core->config->rest.token_file[0] != '\0';
+}
+
 /* On a channel of its own, since everything on the first one is canceled. */
 static void logout(struct core_client *core)
 {
     struct rpc_channel *channel = NULL;
     struct rpc_message *reply = NULL;
-    if (core->token[0] == '\0' || open_channel(core, &channel, NULL) != STATUS_OK)
+    if (has_token_file(core) || core->token[0] == '\0' || open_channel(core, &channel, NULL) != STATUS_OK)
         return;
     Xqueue__V1__LogoutRequest request = XQUEUE__V1__LOGOUT_REQUEST__INIT;
     struct rpc_call_options options = {.bearer = core->token, .timeout_ms = LOGOUT_TIMEOUT_MS};
@@ -203,8 +218,23 @@ enum status core_client_call(struct core_client *core, const struct rpc_client_m
 
 /* ---- the own session ---- */
 
+static enum status read_token(const struct core_client *core, char out_token[TOKEN_MAX], struct error *error)
+{
+    char *token = NULL;
+    const char *file = core->config->rest.token_file;
+    const char *fault = config_password_read(file, &token);
+    if (fault)
+        return error_set(error, STATUS_UNAVAILABLE, NULL, "rest.token_file '%.100s': %s", file, fault);
+    bool is_good = is_token(token) && text_copy(out_token, TOKEN_MAX, token);
+    memory_wipe(token, strlen(token));
+    memory_free(token);
+    return is_good ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, NULL, "rest.token_file '%.100s': not a token", file);
+}
+
 static enum status login(struct core_client *core, char out_token[TOKEN_MAX], struct error *error)
 {
+    if (has_token_file(core))
+        return read_token(core, out_token, error);
     struct rpc_message *reply = NULL;
     Xqueue__V1__LoginRequest request = XQUEUE__V1__LOGIN_REQUEST__INIT;
     request.user = core->user->name;

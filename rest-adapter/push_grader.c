@@ -201,8 +201,16 @@ static enum xqueue_status create_client(struct push_grader *grader, struct xqueu
     options.queues = queues;
     options.queue_count = 1;
     options.slots = (unsigned)queue->push_parallel_max;
-    options.user = user->name;
-    options.password = user->password;
+    if (config->rest.token_file[0] != '\0') {
+        options.token_file = config->rest.token_file;
+    } else {
+        options.user = user->name;
+        options.password = user->password;
+    }
+    options.ca_file = config->rest.core_tls.ca_file;
+    options.certificate_file = config->rest.core_tls.certificate_file;
+    options.key_file = config->rest.core_tls.key_file;
+    options.server_name = config->rest.core_tls.server_name;
     options.log = on_log;
     options.log_level = log_enabled(LOG_DEBUG) ? XQUEUE_LOG_DEBUG : XQUEUE_LOG_WARN;
     return xqueue_grader_create(&options, out_client, error);

@@ -7,41 +7,9 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/map.h"
 #include "base/memory.h"
 #include "base/text.h"
-
-struct user {
-    char name[STORE_USER_MAX];
-    struct rights rights;                 /* owned */
-    const struct config_user *configured; /* borrowed; NULL: of the store */
-    int64_t created_at_ms;
-    char password_hash[SECRET_HASH_TEXT_MAX]; /* "": the configuration has the password itself */
-    int64_t cost;                             /* of checking the hash, as secret_hash_cost */
-    uint8_t credential[SECRET_DIGEST_BYTES];
-    uint64_t era;         /* another one whenever all his sessions ended: streams of before are over */
-    struct list sessions; /* of struct open_session */
-    struct map_node by_name;
-};
-
-struct open_session {
-    struct store_session stored;
-    struct user *user;
-    struct map_node by_token;
-    struct list_node of_user;
-};
-
-struct access {
-    const struct config *config; /* immutable */
-    struct clock *clock;
-
-    /* guarded by mutex */
-    pthread_mutex_t mutex;
-    struct map users;    /* by name */
-    uint64_t eras;       /* so far, of all users */
-    int64_t cost;        /* of any check of a password: that of the most expensive one */
-    struct map sessions; /* by token digest; in the order of their opening, so those that ran out stand first */
-};
+#include "service/access_internal.h"
 
 /* ---- users ---- */
 
@@ -51,7 +19,7 @@ void access_digest_hash(const char *password_hash, uint8_t out_credential[SECRET
 }
 
 /* mutex held, or nobody else there yet, as in all that follow. */
-static struct user *access_find_user(const struct access *access, const char *name)
+struct user *access_find_user(const struct access *access, const char *name)
 {
     struct map_node *node = map_find(&access->users, name, strlen(name));
     return node ? MAP_OWNER(node, struct user, by_name) : NULL;
@@ -63,6 +31,7 @@ static struct user *access_add_user(struct access *access, const char *name)
     text_copy(user->name, sizeof user->name, name);
     user->era = ++access->eras;
     list_init(&user->sessions);
+    list_init(&user->tokens);
     map_put(&access->users, &user->by_name, user->name, strlen(user->name));
     return user;
 }
@@ -101,6 +70,9 @@ static void access_add_configured(struct access *access, const struct config_use
     struct user *user = access_add_user(access, configured->name);
     user->configured = configured;
     access_set_configured_rights(&user->rights, configured);
+    if (configured->no_password) {
+        return; /* no session has the credential of zeros */
+    }
     if (configured->password[0] != '\0') {
         secret_stretch(configured->password, store_identity, 16, user->credential);
     } else {
@@ -116,6 +88,8 @@ struct access *access_create(const struct config *config, struct clock *clock, c
     pthread_mutex_init(&access->mutex, NULL);
     map_init(&access->users);
     map_init(&access->sessions);
+    map_init(&access->tokens);
+    map_init(&access->token_ids);
     for (size_t i = 0; i < config->user_count; i++) {
         access_add_configured(access, &config->users[i], store_identity);
     }
@@ -142,6 +116,7 @@ static void access_end_sessions(struct access *access, struct user *user)
 static void access_forget_user(struct access *access, struct user *user)
 {
     access_end_sessions(access, user);
+    access_forget_tokens(access, user);
     map_remove(&access->users, &user->by_name);
     memory_wipe(user->password_hash, sizeof user->password_hash);
     rights_finish(&user->rights);
@@ -159,6 +134,8 @@ void access_destroy(struct access *access)
     }
     map_finish(&access->users);
     map_finish(&access->sessions);
+    map_finish(&access->tokens);
+    map_finish(&access->token_ids);
     pthread_mutex_destroy(&access->mutex);
     memory_free(access);
 }
@@ -310,6 +287,8 @@ struct session_sieve {
     struct access *access;
     uint8_t (*stale)[SECRET_DIGEST_BYTES];
     size_t stale_count;
+    char (*tokens)[STORE_TOKEN_ID_MAX]; /* of users who are gone, or run out */
+    size_t token_count;
 };
 
 static void access_load_user(void *context, const struct store_user *user)
@@ -325,6 +304,25 @@ static void access_sieve(void *context, const struct store_session *session)
     }
     sieve->stale = memory_resize(sieve->stale, (sieve->stale_count + 1) * sizeof *sieve->stale);
     memcpy(sieve->stale[sieve->stale_count++], session->token_digest, SECRET_DIGEST_BYTES);
+}
+
+static void access_sieve_token(void *context, const struct store_token *token)
+{
+    struct session_sieve *sieve = context;
+    if (access_put_token(sieve->access, token)) {
+        return;
+    }
+    sieve->tokens = memory_resize(sieve->tokens, (sieve->token_count + 1) * sizeof *sieve->tokens);
+    memcpy(sieve->tokens[sieve->token_count++], token->id, STORE_TOKEN_ID_MAX);
+}
+
+static enum status access_load_tokens(struct store *store, struct session_sieve *sieve)
+{
+    enum status status = store_visit_tokens(store, access_sieve_token, sieve);
+    for (size_t i = 0; i < sieve->token_count && status == STATUS_OK; i++) {
+        status = store_delete_token(store, sieve->tokens[i]);
+    }
+    return status;
 }
 
 static enum status access_load_sessions(struct store *store, struct session_sieve *sieve)
@@ -351,15 +349,20 @@ enum status access_load(struct access *access, struct store *store)
         status = access_load_sessions(store, &sieve);
     }
     if (status == STATUS_OK) {
+        status = access_load_tokens(store, &sieve);
+    }
+    if (status == STATUS_OK) {
         status = store_commit(store);
     }
     if (status != STATUS_OK) {
         store_rollback(store);
-    } else if (sieve.stale_count > 0) {
+    } else if (sieve.stale_count + sieve.token_count > 0) {
         log_event(LOG_INFO, "sessions_ended", LOG_INT("count", (int64_t)sieve.stale_count),
-                  LOG_TEXT("text", "their users are gone or have another password"));
+                  LOG_INT("tokens", (int64_t)sieve.token_count),
+                  LOG_TEXT("text", "their users are gone or have another password, or their time was over"));
     }
     memory_free(sieve.stale);
+    memory_free(sieve.tokens);
     return status;
 }
 
@@ -410,28 +413,49 @@ bool access_renew_session(struct access *access, const char *token, const struct
 
 /* ---- checks ---- */
 
+/* Whose token it is, in force now. mutex held. */
+static bool access_recognise(struct access *access, struct identity *identity, int64_t now_ms)
+{
+    const struct user *user = NULL;
+    const struct open_session *session = access_find(access, identity->token_digest);
+    struct open_token *token = NULL;
+    if (session && session->stored.expires_at_ms > now_ms) {
+        user = session->user;
+        identity->roles = rights_anywhere(&user->rights);
+        identity->expires_at_ms = session->stored.expires_at_ms;
+    } else if ((token = access_find_token(access, identity->token_digest, now_ms)) != NULL) {
+        struct rights rights;
+        user = token->user;
+        access_token_rights(token, &rights);
+        identity->roles = rights_anywhere(&rights);
+        rights_finish(&rights);
+        identity->expires_at_ms = token->stored.expires_at_ms;
+        text_copy(identity->token_id, sizeof identity->token_id, token->stored.id);
+        token->stored.used_at_ms = now_ms;
+    } else {
+        return false;
+    }
+    text_copy(identity->user, sizeof identity->user, user->name);
+    identity->user_era = user->era;
+    return true;
+}
+
 enum status access_authorise(struct access *access, const char *token, unsigned roles, struct identity *out_identity,
                              struct error *error)
 {
     if (!token) {
         return error_set(error, STATUS_UNAUTHENTICATED, "CREDENTIALS_MISSING",
-                         "this call needs one 'authorization: Bearer' token");
+                         "this call needs one 'authorization: Bearer' token, or a client certificate");
     }
     struct identity identity = {0};
     secret_digest(token, strlen(token), identity.token_digest);
     int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
-    struct open_session *session = access_find(access, identity.token_digest);
-    bool valid = session && session->stored.expires_at_ms > now_ms;
-    if (valid) {
-        text_copy(identity.user, sizeof identity.user, session->user->name);
-        identity.roles = rights_anywhere(&session->user->rights);
-        identity.expires_at_ms = session->stored.expires_at_ms;
-        identity.user_era = session->user->era;
-    }
+    bool valid = access_recognise(access, &identity, now_ms);
     pthread_mutex_unlock(&access->mutex);
     if (!valid) {
-        return error_set(error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the session is over or never was; log in");
+        return error_set(error, STATUS_UNAUTHENTICATED, "SESSION_OVER",
+                         "the session or token is over, was revoked, or never was; log in");
     }
     if ((identity.roles & roles) == 0) {
         return error_set(error, STATUS_DENIED, "ROLE_MISSING", "user '%s' does not have the role that this call needs",
@@ -441,37 +465,81 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
     return STATUS_OK;
 }
 
-/* Who it is, if he is still the same. mutex held. */
-static const struct user *access_find_same(const struct access *access, const struct identity *identity)
+enum status access_authorise_certificate(struct access *access, const char *name, unsigned roles, struct identity *out_identity,
+                                         struct error *error)
 {
-    const struct user *user = access_find_user(access, identity->user);
-    return user && user->era == identity->user_era ? user : NULL;
+    struct identity identity = {0};
+    pthread_mutex_lock(&access->mutex);
+    const struct user *user = access_find_user(access, name);
+    if (user) {
+        text_copy(identity.user, sizeof identity.user, user->name);
+        identity.roles = rights_anywhere(&user->rights);
+        identity.user_era = user->era;
+    }
+    pthread_mutex_unlock(&access->mutex);
+    if (!user) {
+        return error_set(error, STATUS_UNAUTHENTICATED, "CERTIFICATE_UNKNOWN",
+                         "there is no user '%.150s', whom the certificate names", name);
+    }
+    if ((identity.roles & roles) == 0) {
+        return error_set(error, STATUS_DENIED, "ROLE_MISSING", "user '%s' does not have the role that this call needs",
+                         identity.user);
+    }
+    *out_identity = identity;
+    return STATUS_OK;
+}
+
+/* Whom identity stands for now. user NULL: for nobody any more. */
+struct standing {
+    const struct user *user;
+    const struct open_token *token; /* NULL: it is no token's */
+};
+
+/* mutex held. */
+static struct standing access_standing(const struct access *access, const struct identity *identity, int64_t now_ms)
+{
+    if (identity->token_id[0] == '\0') {
+        const struct user *user = access_find_user(access, identity->user);
+        return (struct standing){.user = user && user->era == identity->user_era ? user : NULL};
+    }
+    const struct open_token *token = access_find_token(access, identity->token_digest, now_ms);
+    return (struct standing){.user = token ? token->user : NULL, .token = token};
 }
 
 bool access_goes_on(struct access *access, const struct identity *identity)
 {
+    int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
-    bool goes_on = access_find_same(access, identity) != NULL;
+    bool goes_on = access_standing(access, identity, now_ms).user != NULL;
     pthread_mutex_unlock(&access->mutex);
     return goes_on;
 }
 
 void access_read_rights(struct access *access, const struct identity *identity, struct rights *out_rights)
 {
+    int64_t now_ms = clock_now_ms(access->clock);
     *out_rights = (struct rights){0};
     pthread_mutex_lock(&access->mutex);
-    const struct user *user = access_find_same(access, identity);
-    if (user) {
-        rights_copy(out_rights, &user->rights);
+    struct standing standing = access_standing(access, identity, now_ms);
+    if (standing.token) {
+        access_token_rights(standing.token, out_rights);
+    } else if (standing.user) {
+        rights_copy(out_rights, &standing.user->rights);
     }
     pthread_mutex_unlock(&access->mutex);
 }
 
 unsigned access_roles_for(struct access *access, const struct identity *identity, const char *queue)
 {
+    unsigned roles = 0;
+    int64_t now_ms = clock_now_ms(access->clock);
     pthread_mutex_lock(&access->mutex);
-    const struct user *user = access_find_same(access, identity);
-    unsigned roles = user ? rights_for(&user->rights, queue) : 0;
+    struct standing standing = access_standing(access, identity, now_ms);
+    if (standing.token) {
+        roles = access_token_roles_for(standing.token, queue);
+    } else if (standing.user) {
+        roles = rights_for(&standing.user->rights, queue);
+    }
     pthread_mutex_unlock(&access->mutex);
     return roles;
 }
@@ -490,7 +558,7 @@ bool access_password_matches(struct access *access, const char *name, const char
     /* The same time for everybody, whether he exists or not: what his own hash does not cost is spent in vain. */
     const char *hash = user.password_hash[0] != '\0' ? user.password_hash : NULL;
     bool matches = secret_password_matches_at_cost(password, hash, cost);
-    if (!hash && user.configured) {
+    if (!hash && user.configured && user.configured->password[0] != '\0') {
         const char *right = user.configured->password;
         matches = text_equal_secret(right, strlen(right), password, strlen(password));
     }

@@ -17,8 +17,10 @@
 
 enum {
     ACCESS_SESSIONS_MAX = 100000,
-    ACCESS_STORED_USERS_MAX = 10000, /* whoever stores users keeps to it */
-    ACCESS_PLAIN_ROUNDS = 10000,     /* what a password check costs when no user has a hash */
+    ACCESS_STORED_USERS_MAX = 10000,  /* whoever stores users keeps to it */
+    ACCESS_TOKENS_PER_USER_MAX = 100, /* whoever stores tokens keeps to it */
+    ACCESS_TOKEN_WRITE_MS = 60000,    /* how far behind the store may be with the last use of a token */
+    ACCESS_PLAIN_ROUNDS = 10000,      /* what a password check costs when no user has a hash */
 };
 
 struct access;
@@ -26,10 +28,11 @@ struct access;
 /* Who a call comes from. */
 struct identity {
     char user[STORE_USER_MAX];
-    unsigned roles; /* of enum config_role; that he had for one queue at least when the call began */
-    uint8_t token_digest[SECRET_DIGEST_BYTES];
-    int64_t expires_at_ms;
-    uint64_t user_era; /* see access_goes_on */
+    unsigned roles;                            /* of enum config_role; that he had for one queue at least when the call began */
+    uint8_t token_digest[SECRET_DIGEST_BYTES]; /* of a session's or program's token */
+    char token_id[STORE_TOKEN_ID_MAX];         /* "": not of a program's */
+    int64_t expires_at_ms;                     /* 0 = never */
+    uint64_t user_era;                         /* see access_goes_on */
 };
 
 /* config and clock: borrowed. */
@@ -48,8 +51,16 @@ enum status access_authorise(struct access *access, const char *token, unsigned 
                              struct error *error) STATUS_CHECKED;
 
 /*
- * May a stream that began as identity go on? Not when its user was deleted, or got another password that ended his sessions.
- * That the session has run out, or that he logged out of it, ends no stream.
+ * The same for whom a certificate names, that the caller has seen to be good. STATUS_UNAUTHENTICATED CERTIFICATE_UNKNOWN: there
+ * is no such user.
+ */
+enum status access_authorise_certificate(struct access *access, const char *name, unsigned roles, struct identity *out_identity,
+                                         struct error *error) STATUS_CHECKED;
+
+/*
+ * May a stream that began as identity go on? Not when its user was deleted, or got another password that ended his sessions,
+ * nor when its token was revoked or has run out. That a session has run out, or that he logged out of it, ends no stream; a
+ * token knows nothing of passwords.
  */
 bool access_goes_on(struct access *access, const struct identity *identity);
 
@@ -88,6 +99,27 @@ bool access_renew_session(struct access *access, const char *token, const struct
 enum status access_open_session(struct access *access, const struct store_session *session) STATUS_CHECKED;
 /* Not in force any more: before or after it has been deleted from the store. */
 void access_close_session(struct access *access, const uint8_t token_digest[SECRET_DIGEST_BYTES]);
+
+/* ---- tokens of programs ---- */
+
+/*
+ * A token is new, and that has been stored: in force from now on. Copied. False: its user is not there, or its time is over:
+ * nothing happened.
+ */
+bool access_put_token(struct access *access, const struct store_token *token);
+/* A token was revoked. Nothing happens when there is none. */
+void access_remove_token(struct access *access, const char *id);
+
+/* Is it time to write the last use of identity's token to the store? True once in ACCESS_TOKEN_WRITE_MS for each token, with
+ * *out_used_at_ms. */
+bool access_use_is_due(struct access *access, const struct identity *identity, int64_t *out_used_at_ms);
+
+/* Copies of the tokens of user ("": of all) by id. Free *out_tokens with access_free_tokens. Returns how many. */
+size_t access_list_tokens(struct access *access, const char *user, struct store_token **out_tokens);
+void access_free_tokens(struct store_token *tokens, size_t count);
+
+/* What the user may do. *out_rights is to be freed with rights_finish. False: there is no such user. */
+bool access_read_user_rights(struct access *access, const char *user, struct rights *out_rights);
 
 /* ---- users ---- */
 

@@ -78,6 +78,52 @@ enum status administering_delete_user(struct queues *queues, const char *name, s
     if (status == STATUS_OK) {
         status = queues_stored(queues, store_delete_sessions_of_user(queues->store, name));
     }
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_delete_tokens_of_user(queues->store, name));
+    }
+    return status;
+}
+
+/* ---- tokens ---- */
+
+static enum status administering_check_token(const struct store_token *token, const struct rights *of_user, struct error *error)
+{
+    if (rights_cover(of_user, &token->rights)) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_INVALID, "TOKEN_INVALID", "user '%s' does not have all the roles that the token is to have",
+                     token->user);
+}
+
+enum status administering_create_token(struct queues *queues, const struct store_token *token, const struct rights *configured,
+                                       struct error *error)
+{
+    struct store_user user = {.created_at_ms = 0};
+    int64_t count = 0;
+    enum status status = configured ? STATUS_OK : queues_stored(queues, store_find_user(queues->store, token->user, &user));
+    if (status == STATUS_NOT_FOUND) {
+        return administering_no_such_user(token->user, error);
+    }
+    if (status == STATUS_OK) {
+        status = administering_check_token(token, configured ? configured : &user.rights, error);
+        store_user_finish(&user);
+    }
+    if (status == STATUS_OK) {
+        status = queues_stored(queues, store_count_tokens(queues->store, token->user, &count));
+    }
+    if (status == STATUS_OK && count >= ACCESS_TOKENS_PER_USER_MAX) {
+        return error_set(error, STATUS_FULL, "TOKENS_FULL", "user '%s' has %d tokens already: revoke some", token->user,
+                         ACCESS_TOKENS_PER_USER_MAX);
+    }
+    return status == STATUS_OK ? queues_stored(queues, store_insert_token(queues->store, token)) : status;
+}
+
+enum status administering_revoke_token(struct queues *queues, const char *id, struct error *error)
+{
+    enum status status = queues_stored(queues, store_delete_token(queues->store, id));
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(error, status, "TOKEN_NOT_FOUND", "there is no token with the id '%s'", id);
+    }
     return status;
 }
 

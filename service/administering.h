@@ -28,8 +28,19 @@ struct user_change {
 enum status administering_update_user(struct queues *queues, const struct user_change *change, struct store_user *out_user,
                                       struct error *error) STATUS_CHECKED;
 
-/* With its sessions. STATUS_NOT_FOUND USER_NOT_FOUND. */
+/* With its sessions and tokens. STATUS_NOT_FOUND USER_NOT_FOUND. */
 enum status administering_delete_user(struct queues *queues, const char *name, struct error *error) STATUS_CHECKED;
+
+/*
+ * configured: the rights of the token's user when it is one of the configuration; NULL: it must be one of the store.
+ * STATUS_NOT_FOUND USER_NOT_FOUND; STATUS_INVALID TOKEN_INVALID: the token may more than its user; STATUS_FULL TOKENS_FULL
+ * (ACCESS_TOKENS_PER_USER_MAX).
+ */
+enum status administering_create_token(struct queues *queues, const struct store_token *token, const struct rights *configured,
+                                       struct error *error) STATUS_CHECKED;
+
+/* STATUS_NOT_FOUND TOKEN_NOT_FOUND. */
+enum status administering_revoke_token(struct queues *queues, const char *id, struct error *error) STATUS_CHECKED;
 
 /* How one queue stands. */
 struct queue_figures {

@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/rpc/rpc_event.h"
 #include "base/rpc/rpc_probe.h"
+#include "base/rpc/rpc_tls.h"
 #include "service/server.h"
 
 enum {
@@ -61,35 +62,36 @@ static void on_second_signal(void *context)
     pthread_mutex_unlock(&stopping.mutex);
 }
 
-/* The address with its real port where the configuration says 0. */
-static void real_address(const struct server *server, const struct config *config, size_t index, char *out, size_t size)
-{
-    const char *address = config->service.listen.items[index];
-    const char *colon = strrchr(address, ':');
-    if (strncmp(address, "unix:", 5) == 0) {
-        snprintf(out, size, "%s", address);
-    } else {
-        snprintf(out, size, "%.*s:%d", (int)(colon - address), address, server_port(server, index));
-    }
-}
-
 static struct rpc_probe *announce(const struct server *server, const struct config *config)
 {
-    char addresses[CONFIG_LISTENERS_MAX][256] = {""};
+    char addresses[CONFIG_LISTENERS_MAX][SERVER_ADDRESS_MAX] = {""};
     const char *pointers[CONFIG_LISTENERS_MAX];
-    size_t count = config->service.listen.count;
-    for (size_t i = 0; i < count; i++) {
-        real_address(server, config, i, addresses[i], sizeof addresses[i]);
-        pointers[i] = addresses[i];
-        log_event(LOG_INFO, "listening", LOG_TEXT("address", addresses[i]));
-        if (!config_is_loopback(addresses[i])) {
-            log_event(LOG_WARN, "listening_without_tls", LOG_TEXT("address", addresses[i]),
+    size_t count = 0;
+    while (count < CONFIG_LISTENERS_MAX && server_listener(server, count, addresses[count])) {
+        const char *address = addresses[count];
+        bool has_tls = strncmp(address, RPC_TLS_SCHEME, strlen(RPC_TLS_SCHEME)) == 0;
+        pointers[count++] = address;
+        log_event(LOG_INFO, "listening", LOG_TEXT("address", address));
+        if (!has_tls && !config_is_loopback(address)) {
+            log_event(LOG_WARN, "listening_without_tls", LOG_TEXT("address", address),
                       LOG_TEXT("text", "reachable from other machines without TLS, as service.allow_plaintext says"));
         }
     }
     log_event(LOG_INFO, "ready", LOG_TEXT("listen", addresses[0]), LOG_TEXT("database", config->service.database),
               LOG_INT("queues", (int64_t)config->queue_count), LOG_TEXT("version", XQUEUE_VERSION));
     return rpc_probe_start(pointers, count, on_listener_dead, NULL);
+}
+
+/* SIGHUP only reads the certificates again. */
+static int wait_for_stop(struct server *server)
+{
+    int number = process_wait_for_signal();
+    while (number == SIGHUP) {
+        log_event(LOG_INFO, "reloading", LOG_TEXT("text", "the certificates; the configuration is read at start"));
+        server_reload(server);
+        number = process_wait_for_signal();
+    }
+    return number;
 }
 
 static int run(const struct config *config)
@@ -107,7 +109,7 @@ static int run(const struct config *config)
         return EXIT_FAILURE;
     }
     struct rpc_probe *probe = announce(server, config);
-    int number = process_wait_for_stop();
+    int number = wait_for_stop(server);
     log_event(LOG_INFO, "stopping", LOG_TEXT("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     set_stopping(server);
     process_on_second_signal(on_second_signal, NULL);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/server.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rpc/rpc_server_call.h"
@@ -66,18 +69,60 @@ static enum status server_start_threads(struct server *server, struct error *err
     return STATUS_OK;
 }
 
+/* All listeners, those in plain text first. */
+struct listeners {
+    const char *addresses[CONFIG_LISTENERS_MAX];
+    struct rpc_tls_listener tls[CONFIG_LISTENERS_MAX];
+    const struct rpc_tls_listener *pointers[CONFIG_LISTENERS_MAX]; /* NULL: plain text */
+    size_t count;
+};
+
+static void listeners_add_tls(struct listeners *listeners, const struct config_tls *config)
+{
+    static const enum rpc_tls_clients clients[] = {
+        [CONFIG_CLIENTS_OFF] = RPC_TLS_CLIENTS_OFF,
+        [CONFIG_CLIENTS_OPTIONAL] = RPC_TLS_CLIENTS_OPTIONAL,
+        [CONFIG_CLIENTS_REQUIRED] = RPC_TLS_CLIENTS_REQUIRED,
+    };
+    for (size_t i = 0; i < config->listen.count; i++) {
+        size_t at = listeners->count++;
+        listeners->addresses[at] = config->listen.items[i];
+        listeners->tls[at] = (struct rpc_tls_listener){.certificate_file = config->certificate_file,
+                                                       .key_file = config->key_file,
+                                                       .client_ca_file = config->client_ca_file,
+                                                       .clients = clients[config->client_certificates]};
+        listeners->pointers[at] = &listeners->tls[at];
+    }
+}
+
+static void listeners_fill(struct listeners *listeners, const struct config_service *config)
+{
+    *listeners = (struct listeners){.count = 0};
+    for (size_t i = 0; i < config->listen.count; i++) {
+        listeners->addresses[listeners->count++] = config->listen.items[i];
+    }
+    for (size_t i = 0; i < config->tls_count; i++) {
+        listeners_add_tls(listeners, &config->tls[i]);
+    }
+}
+
 static enum status server_listen(struct server *server, struct error *error)
 {
-    const struct config_service *config = &server->options.config->service;
+    struct listeners listeners;
+    listeners_fill(&listeners, &server->options.config->service);
     server->service.health = health_create();
-    server->service.reflection = config->reflection ? reflection_create() : NULL;
+    server->service.reflection = server->options.config->service.reflection ? reflection_create() : NULL;
     server->methods = methods_join();
     server->service.methods = server->methods;
     health_set_serving(server->service.health, true); /* as soon as somebody can ask */
     struct rpc_server_options options = {
-        .listeners = (const char *const *)config->listen.items,
-        .listener_count = config->listen.count,
+        .listeners = listeners.addresses,
+        .listener_count = listeners.count,
+        .tls = listeners.pointers,
         .message_bytes_max = server->service.message_bytes_max,
+        .header_bytes_max = (int)server->options.config->service.header_bytes_max,
+        .streams_per_connection_max = (int)server->options.config->service.streams_per_connection_max,
+        .send_queue_bytes_max = (size_t)server->options.config->service.send_queue_bytes_max,
         .authorise = method_authorise,
         .context = &server->service,
     };
@@ -90,7 +135,9 @@ enum status server_create(const struct server_options *options, struct server **
     server->options = *options;
     server->service.config = options->config;
     server->service.clock = options->clock;
-    server->service.message_bytes_max = RPC_MESSAGE_BYTES_DEFAULT;
+    server->service.message_bytes_max = (size_t)options->config->service.message_bytes_max;
+    server->service.limits =
+        caller_limits_create(options->config->service.calls_per_user_max, options->config->service.streams_per_user_max);
     enum status status = server_open_store(server, error);
     if (status == STATUS_OK) {
         status = server_start_threads(server, error);
@@ -104,6 +151,29 @@ enum status server_create(const struct server_options *options, struct server **
     }
     *out_server = server;
     return STATUS_OK;
+}
+
+bool server_listener(const struct server *server, size_t index, char out[SERVER_ADDRESS_MAX])
+{
+    struct listeners listeners;
+    listeners_fill(&listeners, &server->options.config->service);
+    if (index >= listeners.count) {
+        return false;
+    }
+    const char *address = listeners.addresses[index];
+    const char *colon = strrchr(address, ':');
+    if (strncmp(address, "unix:", 5) == 0) {
+        (void)snprintf(out, SERVER_ADDRESS_MAX, "%s", address);
+    } else {
+        (void)snprintf(out, SERVER_ADDRESS_MAX, "%s%.*s:%d", listeners.pointers[index] ? RPC_TLS_SCHEME : "",
+                       (int)(colon - address), address, server_port(server, index));
+    }
+    return true;
+}
+
+void server_reload(struct server *server)
+{
+    rpc_server_reload_certificates(server->rpc);
 }
 
 int server_port(const struct server *server, size_t index)
@@ -176,6 +246,7 @@ void server_destroy(struct server *server)
     health_destroy(server->service.health);
     login_guard_destroy(server->service.guard);
     access_destroy(server->service.access);
+    caller_limits_destroy(server->service.limits);
     queues_destroy(server->queues);
     store_close(server->store);
     memory_free(server);

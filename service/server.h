@@ -11,6 +11,9 @@
 #ifndef SERVICE_SERVER_H
 #define SERVICE_SERVER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/status.h"
@@ -27,6 +30,17 @@ struct server_options {
 
 /* STATUS_UNAVAILABLE: the database or an address is in use; others as store_open and rpc_server_create. Text in error. */
 enum status server_create(const struct server_options *options, struct server **out_server, struct error *error) STATUS_CHECKED;
+
+enum { SERVER_ADDRESS_MAX = 256 };
+
+/*
+ * The address of listener index with the port that it really has, "tls://" before it when it has TLS: those of service.listen,
+ * then those of service.tls. False: there are not so many.
+ */
+bool server_listener(const struct server *server, size_t index, char out[SERVER_ADDRESS_MAX]);
+
+/* Reads the certificates again, at once; a broken one is logged and changes nothing. */
+void server_reload(struct server *server);
 
 /* The port of listener index; see rpc_server_port. */
 int server_port(const struct server *server, size_t index);

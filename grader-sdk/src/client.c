@@ -113,7 +113,14 @@ static bool fill_random(void *out, size_t length)
 /* The loop, the channel, the slots and the link; what was made is taken down by stop_parts. */
 static enum xqueue_status start_parts(struct xqueue_grader *grader, struct xqueue_error *error)
 {
-    struct rpc_channel_options channel = {.address = grader->settings->address, .reconnect_ms_max = CHANNEL_RECONNECT_MS_MAX};
+    const struct settings *settings = grader->settings;
+    const struct rpc_tls_channel tls = {.ca_file = settings->ca_file,
+                                        .certificate_file = settings->certificate_file,
+                                        .key_file = settings->key_file,
+                                        .server_name = settings->server_name};
+    struct rpc_channel_options channel = {
+        .address = settings->address, .tls = &tls, .reconnect_ms_max = CHANNEL_RECONNECT_MS_MAX};
+    struct error tls_error = {0};
     struct work_link_options link = {.settings = grader->settings,
                                      .report = &grader->report,
                                      .clock = grader->clock,
@@ -124,6 +131,8 @@ static enum xqueue_status start_parts(struct xqueue_grader *grader, struct xqueu
     grader->loop = rpc_loop_create("xqueue-grader");
     if (!grader->loop)
         return report_error(error, XQUEUE_STATUS_NO_MEMORY, true, NULL, "no memory or thread for the connection");
+    if (rpc_tls_check_channel(settings->address, &tls, &tls_error) != STATUS_OK)
+        return report_error(error, XQUEUE_STATUS_INVALID, true, NULL, "%s", tls_error.text);
     enum status status = rpc_channel_create(grader->loop, &channel, &grader->channel);
     if (status == STATUS_INVALID)
         return report_error(error, XQUEUE_STATUS_INVALID, true, NULL, "'%s' is not an address", channel.address);

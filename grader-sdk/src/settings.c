@@ -147,11 +147,47 @@ static bool is_bounded(const char *text, size_t bytes_max)
     return strlen(text) <= bytes_max && text_is_utf8(text, strlen(text));
 }
 
+/* Before the login. */
+static enum xqueue_status take_token(struct source *source)
+{
+    const struct xqueue_grader_options *options = source->options;
+    bool in_options = (options->token && options->token[0]) || (options->token_file && options->token_file[0]);
+    const char *token = in_options ? options->token : choose(NULL, "XQUEUE_TOKEN", NULL);
+    const char *file = in_options ? options->token_file : choose(NULL, "XQUEUE_TOKEN_FILE", NULL);
+    if (token && file)
+        return invalid(source, "both a token and a token file are given");
+    if (token && strlen(token) >= SETTINGS_TOKEN_MAX)
+        return invalid(source, "the token must be up to 512 bytes");
+    enum xqueue_status status = copy_into(source, token, &source->settings->token);
+    return status == XQUEUE_STATUS_OK ? copy_into(source, file, &source->settings->token_file) : status;
+}
+
+static enum xqueue_status take_tls(struct source *source)
+{
+    const struct xqueue_grader_options *options = source->options;
+    struct settings *settings = source->settings;
+    const struct {
+        const char *text;
+        char **out;
+    } texts[] = {
+        {choose(options->ca_file, "XQUEUE_CA_FILE", NULL), &settings->ca_file},
+        {choose(options->certificate_file, "XQUEUE_CERTIFICATE_FILE", NULL), &settings->certificate_file},
+        {choose(options->key_file, "XQUEUE_KEY_FILE", NULL), &settings->key_file},
+        {choose(options->server_name, "XQUEUE_SERVER_NAME", NULL), &settings->server_name},
+    };
+    enum xqueue_status status = XQUEUE_STATUS_OK;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && status == XQUEUE_STATUS_OK; i++)
+        status = copy_into(source, texts[i].text, texts[i].out);
+    return status;
+}
+
 static enum xqueue_status take_login(struct source *source)
 {
     const struct xqueue_grader_options *options = source->options;
     struct settings *settings = source->settings;
     const char *user = choose(options->user, "XQUEUE_USER", NULL);
+    if (user && settings_have_token(settings))
+        return invalid(source, "a user and a token are given: one of them");
     if (!user)
         return XQUEUE_STATUS_OK;
     bool in_options = (options->password && options->password[0]) || (options->password_file && options->password_file[0]);
@@ -202,8 +238,8 @@ static enum xqueue_status take_labels(struct source *source)
 enum xqueue_status settings_create(const struct xqueue_grader_options *options, struct settings **out_settings,
                                    struct xqueue_error *error)
 {
-    static enum xqueue_status (*const steps[])(struct source *) = {take_queues, take_names, take_slots, take_login,
-                                                                   take_labels};
+    static enum xqueue_status (*const steps[])(struct source *) = {take_queues, take_names, take_slots, take_token,
+                                                                   take_tls,    take_login, take_labels};
     struct source source = {.options = options, .settings = MEMORY_TRY_NEW(struct settings), .error = error};
     if (!source.settings)
         return no_memory(&source);
@@ -245,6 +281,14 @@ void settings_destroy(struct settings *settings)
     memory_free(settings->user);
     memory_free(settings->password);
     memory_free(settings->password_file);
+    if (settings->token)
+        memory_wipe(settings->token, strlen(settings->token));
+    memory_free(settings->token);
+    memory_free(settings->token_file);
+    memory_free(settings->ca_file);
+    memory_free(settings->certificate_file);
+    memory_free(settings->key_file);
+    memory_free(settings->server_name);
     memory_free(settings);
 }
 
@@ -269,26 +313,43 @@ static ssize_t read_start(const char *path, char *out, size_t capacity)
     return got < 0 ? -1 : (ssize_t)length;
 }
 
-enum status settings_password(const struct settings *settings, char *out, struct error *error)
+/* The first line of the file, of up to capacity - 1 bytes. what: it is called in the error. */
+static enum status read_line(const char *path, const char *what, char *out, size_t capacity, struct error *error)
 {
-    if (settings->password) {
-        (void)text_copy(out, XQUEUE_PASSWORD_BYTES_MAX + 1, settings->password);
-        return STATUS_OK;
-    }
-    ssize_t length = read_start(settings->password_file, out, XQUEUE_PASSWORD_BYTES_MAX + 1);
+    ssize_t length = read_start(path, out, capacity);
     if (length < 0) {
         char why[ERROR_TEXT_MAX / 2];
-        return error_set(error, STATUS_INVALID, NULL, "password file %s: %s", settings->password_file,
-                         strerror_r(errno, why, sizeof(why)));
+        return error_set(error, STATUS_INVALID, NULL, "%s file %s: %s", what, path, strerror_r(errno, why, sizeof(why)));
     }
     size_t line = 0;
     while (line < (size_t)length && out[line] != '\n' && out[line] != '\r')
         line++;
-    if (line == 0 || line > XQUEUE_PASSWORD_BYTES_MAX || memchr(out, '\0', line) || !text_is_utf8(out, line)) {
-        memory_wipe(out, XQUEUE_PASSWORD_BYTES_MAX + 1);
-        return error_set(error, STATUS_INVALID, NULL, "password file %s: the first line must be 1 to 1024 bytes of UTF-8",
-                         settings->password_file);
+    if (line == 0 || line >= capacity || memchr(out, '\0', line) || !text_is_utf8(out, line)) {
+        memory_wipe(out, capacity);
+        return error_set(error, STATUS_INVALID, NULL, "%s file %s: the first line must be 1 to %zu bytes of UTF-8", what, path,
+                         capacity - 1);
     }
     out[line] = '\0';
+    return STATUS_OK;
+}
+
+enum status settings_password(const struct settings *settings, char *out, struct error *error)
+{
+    if (!settings->password)
+        return read_line(settings->password_file, "password", out, XQUEUE_PASSWORD_BYTES_MAX + 1, error);
+    (void)text_copy(out, XQUEUE_PASSWORD_BYTES_MAX + 1, settings->password);
+    return STATUS_OK;
+}
+
+bool settings_have_token(const struct settings *settings)
+{
+    return settings->token || settings->token_file;
+}
+
+enum status settings_token(const struct settings *settings, char *out, struct error *error)
+{
+    if (!settings->token)
+        return read_line(settings->token_file, "token", out, SETTINGS_TOKEN_MAX, error);
+    (void)text_copy(out, SETTINGS_TOKEN_MAX, settings->token);
     return STATUS_OK;
 }

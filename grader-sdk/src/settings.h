@@ -7,11 +7,14 @@
 #ifndef GRADER_SDK_SRC_SETTINGS_H
 #define GRADER_SDK_SRC_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
 #include "grader-sdk/include/xqueue/grader.h"
+
+enum { SETTINGS_TOKEN_MAX = 513 }; /* bytes of a token including the final NUL: what the service takes, and one */
 
 struct settings {
     xqueue_handler *handler;
@@ -25,6 +28,12 @@ struct settings {
     char *user;          /* NULL: no login */
     char *password;      /* NULL: password_file */
     char *password_file; /* NULL: password */
+    char *token;         /* NULL: token_file, or none */
+    char *token_file;    /* NULL: token, or none */
+    char *ca_file;       /* these four NULL: not given */
+    char *certificate_file;
+    char *key_file;
+    char *server_name;
     struct xqueue_label *labels;
     size_t label_count;
     int64_t drain_timeout_ms; /* 0: no bound */
@@ -41,5 +50,10 @@ void settings_destroy(struct settings *settings); /* wipes the password; NULL is
  * line too long.
  */
 enum status settings_password(const struct settings *settings, char *out, struct error *error) STATUS_CHECKED;
+
+/* Is there a token, in place of a login? */
+bool settings_have_token(const struct settings *settings);
+/* The same for the token; out holds SETTINGS_TOKEN_MAX. */
+enum status settings_token(const struct settings *settings, char *out, struct error *error) STATUS_CHECKED;
 
 #endif

@@ -262,7 +262,9 @@ static int64_t tick_away(struct work_link *link, int64_t now_ms)
     }
     if (now_ms < link->retry_at_ms)
         return link->retry_at_ms;
-    if (link->with.settings->user && !link->token[0])
+    if (settings_have_token(link->with.settings))
+        link_token_open(link);
+    else if (link->with.settings->user && !link->token[0])
         link_login_start(link);
     else
         link_open_stream(link);

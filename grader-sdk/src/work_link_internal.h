@@ -90,6 +90,8 @@ void link_end(struct work_link *link, enum xqueue_status outcome, const struct e
 /* ---- work_link_login.c ---- */
 
 void link_login_start(struct work_link *link);
+/* With a token, which is read anew, in place of a login. */
+void link_token_open(struct work_link *link);
 void link_login_done(struct work_link *link, struct inbox_outcome *outcome); /* frees outcome->reply */
 
 /* ---- work_link_message.c ---- */

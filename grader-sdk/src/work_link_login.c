@@ -40,6 +40,20 @@ void link_login_start(struct work_link *link)
         link_attempt_failed(link, status, &error);
 }
 
+void link_token_open(struct work_link *link)
+{
+    struct error error = {0};
+    _Static_assert(sizeof(link->token) >= SETTINGS_TOKEN_MAX, "a token has room");
+    enum status status = settings_token(link->with.settings, link->token, &error);
+    if (status != STATUS_OK) {
+        link->token[0] = '\0';
+        link_attempt_failed(link, status, &error);
+        return;
+    }
+    link->token_is_fresh = true;
+    link_open_stream(link);
+}
+
 void link_login_done(struct work_link *link, struct inbox_outcome *outcome)
 {
     enum status status = outcome->status;

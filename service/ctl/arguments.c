@@ -21,6 +21,11 @@ enum {
     CODE_ADDRESS,
     CODE_USER,
     CODE_PASSWORD_FILE,
+    CODE_TOKEN_FILE,
+    CODE_CA_FILE,
+    CODE_CERTIFICATE_FILE,
+    CODE_KEY_FILE,
+    CODE_SERVER_NAME,
     CODE_TIMEOUT,
     CODE_JSON,
     CODE_HELP,
@@ -40,12 +45,29 @@ const struct command_option arguments_common[] = {
     {.name = "address",
      .value = "ADDRESS",
      .kind = COMMAND_OPTION_TEXT,
-     .help = "where xqueued is: HOST:PORT or unix:/path; else $XQUEUE_ADDRESS"},
+     .help = "where xqueued is: HOST:PORT, tls://HOST:PORT or unix:/path; else $XQUEUE_ADDRESS"},
     {.name = "user", .value = "NAME", .kind = COMMAND_OPTION_TEXT, .help = "who logs in; else $XQUEUE_USER"},
     {.name = "password-file",
      .value = "FILE",
      .kind = COMMAND_OPTION_TEXT,
      .help = "the password is its first line; else $XQUEUE_PASSWORD, else $XQUEUE_PASSWORD_FILE"},
+    {.name = "token-file",
+     .value = "FILE",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "instead of user and password: a token is its first line; else $XQUEUE_TOKEN, else $XQUEUE_TOKEN_FILE"},
+    {.name = "ca-file",
+     .value = "FILE",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "for tls://: the authorities to trust; else $XQUEUE_CA_FILE, else the system's"},
+    {.name = "certificate-file",
+     .value = "FILE",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "for tls://: a certificate to show; else $XQUEUE_CERTIFICATE_FILE"},
+    {.name = "key-file", .value = "FILE", .kind = COMMAND_OPTION_TEXT, .help = "its private key; else $XQUEUE_KEY_FILE"},
+    {.name = "server-name",
+     .value = "NAME",
+     .kind = COMMAND_OPTION_TEXT,
+     .help = "for tls://: whose certificate xqueued has; else $XQUEUE_SERVER_NAME, else the host of the address"},
     {.name = "timeout", .value = "SECONDS", .kind = COMMAND_OPTION_SECONDS, .help = "for one call to xqueued; 60"},
     {.name = "json", .help = "print data as one JSON document"},
     {.name = "help", .help = "print this and exit"},
@@ -53,8 +75,9 @@ const struct command_option arguments_common[] = {
     {0},
 };
 /* What getopt answers for each of them. */
-static const int common_codes[] = {CODE_CONFIG,  CODE_ADDRESS, CODE_USER, CODE_PASSWORD_FILE,
-                                   CODE_TIMEOUT, CODE_JSON,    CODE_HELP, CODE_VERSION};
+static const int common_codes[] = {
+    CODE_CONFIG,   CODE_ADDRESS,     CODE_USER,    CODE_PASSWORD_FILE, CODE_TOKEN_FILE, CODE_CA_FILE, CODE_CERTIFICATE_FILE,
+    CODE_KEY_FILE, CODE_SERVER_NAME, CODE_TIMEOUT, CODE_JSON,          CODE_HELP,       CODE_VERSION};
 enum { COMMON_COUNT = sizeof common_codes / sizeof *common_codes, LETTERS_MAX = 4 + 2 * COMMAND_OPTIONS_MAX };
 
 /* What getopt_long is told. */
@@ -145,25 +168,46 @@ static int take_own(struct command_call *call, size_t at)
     return 0;
 }
 
+/* Where an option that says how to connect puts its text; NULL: it is another option. */
+static const char **connect_field(struct connection_options *connect, int code)
+{
+    switch (code) {
+    case CODE_ADDRESS:
+        return &connect->address;
+    case CODE_USER:
+        return &connect->user;
+    case CODE_PASSWORD_FILE:
+        return &connect->password_file;
+    case CODE_TOKEN_FILE:
+        return &connect->token_file;
+    case CODE_CA_FILE:
+        return &connect->tls.ca_file;
+    case CODE_CERTIFICATE_FILE:
+        return &connect->tls.certificate_file;
+    case CODE_KEY_FILE:
+        return &connect->tls.key_file;
+    case CODE_SERVER_NAME:
+        return &connect->tls.server_name;
+    default:
+        return NULL;
+    }
+}
+
 /* Takes an option. false: exit with *out_exit_code. */
 static bool take(struct arguments *arguments, int code, int *out_exit_code)
 {
     static const struct command_option timeout = {.min = TIMEOUT_MS_MIN, .max = TIMEOUT_MS_MAX};
     struct command_call *call = &arguments->call;
+    const char **field = connect_field(&arguments->connect, code);
     *out_exit_code = 0;
+    if (field) {
+        *field = optarg;
+        return true;
+    }
     switch (code) {
     case CODE_CONFIG:
         call->config_file = optarg;
         call->config_is_given = true;
-        return true;
-    case CODE_ADDRESS:
-        arguments->connect.address = optarg;
-        return true;
-    case CODE_USER:
-        arguments->connect.user = optarg;
-        return true;
-    case CODE_PASSWORD_FILE:
-        arguments->connect.password_file = optarg;
         return true;
     case CODE_TIMEOUT:
         *out_exit_code = read_number("timeout", optarg, true, &timeout, &arguments->connect.timeout_ms);
@@ -268,6 +312,11 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv, int *out
         .connect = {.address = variable("XQUEUE_ADDRESS"),
                     .user = variable("XQUEUE_USER"),
                     .password = variable("XQUEUE_PASSWORD"),
+                    .token = variable("XQUEUE_TOKEN"),
+                    .tls = {.ca_file = variable("XQUEUE_CA_FILE"),
+                            .certificate_file = variable("XQUEUE_CERTIFICATE_FILE"),
+                            .key_file = variable("XQUEUE_KEY_FILE"),
+                            .server_name = variable("XQUEUE_SERVER_NAME")},
                     .timeout_ms = CONNECTION_TIMEOUT_MS_DEFAULT},
     };
     struct command_call *call = &arguments->call;
@@ -295,6 +344,10 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv, int *out
         arguments->connect.password = NULL;
     else if (!arguments->connect.password)
         arguments->connect.password_file = variable("XQUEUE_PASSWORD_FILE");
+    if (arguments->connect.token_file)
+        arguments->connect.token = NULL;
+    else if (!arguments->connect.token)
+        arguments->connect.token_file = variable("XQUEUE_TOKEN_FILE");
     return check_operands(call, out_exit_code);
 }
 

@@ -18,7 +18,7 @@ extern const struct command command_count, command_retire_failed, command_retire
     command_queues_create, command_queues_update, command_queues_pause, command_queues_resume, command_queues_drain,
     command_queues_delete, command_statistics, command_graders, command_search, command_requeue, command_regrade,
     command_regrade_status, command_requeue_deliveries, command_retire, command_purge, command_backup, command_completion,
-    command_show, command_watch, command_cancel;
+    command_show, command_watch, command_cancel, command_tokens_create, command_tokens_revoke, command_tokens_list;
 
 /* Ends with NULL. */
 extern const struct command *const commands[];

@@ -27,10 +27,12 @@ struct connection {
     char *address; /* owned; these three are NULL until they are known */
     char *user;
     char *password;
+    bool has_session;           /* of a login, to be ended */
+    struct rpc_tls_channel tls; /* borrowed */
     int64_t timeout_ms;
     struct rpc_loop *loop;       /* owned */
     struct rpc_channel *channel; /* owned */
-    char token[TOKEN_MAX];       /* "" = no session */
+    char token[TOKEN_MAX];       /* "" = no session, or a certificate does */
 };
 
 /* The signal may come at any time, also when there is nothing to cancel any more. */
@@ -100,6 +102,12 @@ bool connection_pause(struct connection *connection, int64_t pause_ms)
 
 /* ---- where and as whom ---- */
 
+/* Is it known without a login who comes? */
+static bool needs_no_login(const struct connection *connection)
+{
+    return connection->token[0] != '\0' || (!connection->user && !connection->password && connection->tls.certificate_file);
+}
+
 static const struct config_user *find_admin(const struct config *config)
 {
     for (size_t at = 0; at < config->user_count; at++) {
@@ -113,7 +121,9 @@ static const struct config_user *find_admin(const struct config *config)
 static enum status complete_from(struct connection *connection, const struct config *config, struct error *error)
 {
     if (!connection->address)
-        connection->address = memory_copy_text(config->service.listen.items[0]);
+        connection->address = config_core_address(config);
+    if (needs_no_login(connection))
+        return STATUS_OK;
     if (connection->password)
         return connection->user
                    ? STATUS_OK
@@ -135,13 +145,34 @@ static enum status complete_from(struct connection *connection, const struct con
     return STATUS_OK;
 }
 
+static enum status take_token(struct connection *connection, const struct connection_options *options, struct error *error)
+{
+    char *read = NULL;
+    const char *fault = options->token ? NULL : config_password_read(options->token_file, &read);
+    if (fault)
+        return error_set(error, STATUS_NOT_FOUND, NULL, "%.150s: %s", options->token_file, fault);
+    bool fits = text_copy(connection->token, TOKEN_MAX, read ? read : options->token);
+    if (read)
+        memory_wipe(read, strlen(read));
+    memory_free(read);
+    return fits ? STATUS_OK : error_set(error, STATUS_INVALID, NULL, "the token is longer than %d bytes", TOKEN_MAX - 1);
+}
+
 static enum status find_out(struct connection *connection, const struct connection_options *options, struct error *error)
 {
+    connection->tls = options->tls;
     connection->timeout_ms = options->timeout_ms;
     connection->address = memory_copy_text(options->address);
     connection->user = memory_copy_text(options->user);
     connection->password = memory_copy_text(options->password);
-    if (!connection->password && options->password_file) {
+    if (options->token || options->token_file) {
+        enum status status = take_token(connection, options, error);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (connection->address && needs_no_login(connection) && !options->config_is_given)
+        return STATUS_OK;
+    if (!connection->password && options->password_file && connection->token[0] == '\0') {
         const char *fault = config_password_read(options->password_file, &connection->password);
         if (fault)
             return error_set(error, STATUS_NOT_FOUND, NULL, "%.150s: %s", options->password_file, fault);
@@ -205,7 +236,8 @@ static enum status ask(struct connection *connection, struct rpc_channel *channe
 enum status connection_call(struct connection *connection, const struct rpc_client_method *method,
                             const ProtobufCMessage *request, struct rpc_message **out_reply, struct error *error)
 {
-    struct question question = {method, request, {.bearer = connection->token, .timeout_ms = connection->timeout_ms}};
+    const char *bearer = connection->token[0] != '\0' ? connection->token : NULL;
+    struct question question = {method, request, {.bearer = bearer, .timeout_ms = connection->timeout_ms}};
     return ask(connection, connection->channel, &question, out_reply, error);
 }
 
@@ -302,6 +334,7 @@ static enum status login(struct connection *connection, struct error *error)
     const Xqueue__V1__LoginResponse *response = (const Xqueue__V1__LoginResponse *)(const void *)rpc_message_body(reply);
     if (response->token[0] == '\0' || !text_copy(connection->token, TOKEN_MAX, response->token))
         status = error_set(error, STATUS_INTERNAL, NULL, "xqueued answered a login without a usable token");
+    connection->has_session = status == STATUS_OK;
     rpc_message_free(reply);
     return status;
 }
@@ -319,11 +352,15 @@ static void logout(struct connection *connection, struct rpc_channel *channel, c
 
 static enum status open_channel(struct connection *connection, struct rpc_channel **out_channel, struct error *error)
 {
-    struct rpc_channel_options options = {.address = connection->address, .message_bytes_max = RPC_MESSAGE_BYTES_MAX};
+    struct rpc_channel_options options = {
+        .address = connection->address, .tls = &connection->tls, .message_bytes_max = RPC_MESSAGE_BYTES_MAX};
     const char *fault = config_check_target(connection->address);
     if (fault)
         return error_set(error, STATUS_INVALID, NULL, "'%.100s' %.100s", connection->address, fault);
-    enum status status = rpc_channel_create(connection->loop, &options, out_channel);
+    enum status status = rpc_tls_check_channel(connection->address, &connection->tls, error);
+    if (status != STATUS_OK)
+        return status;
+    status = rpc_channel_create(connection->loop, &options, out_channel);
     if (status != STATUS_OK)
         return error_set(error, status, NULL, "'%.100s': %s", connection->address, status_name(status));
     return STATUS_OK;
@@ -341,7 +378,7 @@ static enum status connect(struct connection *connection, struct error *error)
     if (status != STATUS_OK)
         return status;
     set_interrupted_channel(connection->channel);
-    return login(connection, error);
+    return needs_no_login(connection) ? STATUS_OK : login(connection, error);
 }
 
 enum status connection_open(const struct connection_options *options, struct connection **out_connection, struct error *error)
@@ -360,9 +397,9 @@ enum status connection_open(const struct connection_options *options, struct con
 static void close_channel(struct connection *connection)
 {
     set_interrupted_channel(NULL);
-    if (connection->token[0] != '\0' && !connection_is_canceled(connection)) {
+    if (connection->has_session && !connection_is_canceled(connection)) {
         logout(connection, connection->channel, connection->token);
-    } else if (connection->token[0] != '\0') {
+    } else if (connection->has_session) {
         // Everything on the first channel is canceled.
         struct rpc_channel *channel = NULL;
         struct error error;

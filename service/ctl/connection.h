@@ -24,15 +24,19 @@ struct connection_options {
     const char *user;
     const char *password;
     const char *password_file; /* when password is NULL */
-    const char *config_file;   /* read only when something is not given, or config_is_given */
+    const char *token;         /* in place of user and password */
+    const char *token_file;    /* when token is NULL */
+    struct rpc_tls_channel tls;
+    const char *config_file; /* read only when something is not given, or config_is_given */
     bool config_is_given;
     int64_t timeout_ms; /* for each call */
 };
 
 /*
- * Connects and logs in. From the configuration: the first of service.listen; the first user with the role admin whose password
- * can be read; the password of a user that was given. Errors: STATUS_INVALID, STATUS_NOT_FOUND (what is not given cannot be
- * found out), those of Login, STATUS_UNAVAILABLE and STATUS_TIMEOUT (error says where it was looked for).
+ * Connects and logs in, but with a token or (no user, and a certificate) without a login. From the configuration: the first of
+ * service.listen; the first user with the role admin whose password can be read; the password of a user that was given. Errors:
+ * STATUS_INVALID, STATUS_NOT_FOUND (what is not given cannot be found out), those of Login, STATUS_UNAVAILABLE and
+ * STATUS_TIMEOUT (error says where it was looked for).
  */
 enum status connection_open(const struct connection_options *options, struct connection **out_connection,
                             struct error *error) STATUS_CHECKED;

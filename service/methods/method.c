@@ -23,17 +23,113 @@ static enum status method_check_roles(const struct service *service, const struc
                      "user '%s' does not have the role that this needs for the queue '%.128s'", identity->user, queue);
 }
 
+/* The last use of a token on its way to the store. */
+struct token_use {
+    struct engine_command command;
+    char id[STORE_TOKEN_ID_MAX];
+    int64_t used_at_ms;
+};
+
+static enum engine_step token_use_run(struct engine_command *command, struct queues *queues)
+{
+    const struct token_use *use = LIST_OWNER(command, struct token_use, command);
+    /* What spoils the batch is remembered there. */
+    (void)(queues_stored(queues, store_use_token(queues->store, use->id, use->used_at_ms)) == STATUS_OK);
+    return ENGINE_DONE;
+}
+
+static void token_use_done(struct engine_command *command, enum status committed, const struct error *error)
+{
+    (void)committed; /* the next use is noted again */
+    (void)error;
+    memory_free(LIST_OWNER(command, struct token_use, command));
+}
+
+static void method_note_use(const struct service *service, const struct identity *identity)
+{
+    int64_t used_at_ms = 0;
+    if (!access_use_is_due(service->access, identity, &used_at_ms)) {
+        return;
+    }
+    struct token_use *use = MEMORY_NEW(struct token_use);
+    use->command.run = token_use_run;
+    use->command.done = token_use_done;
+    use->used_at_ms = used_at_ms;
+    text_copy(use->id, sizeof use->id, identity->token_id);
+    if (engine_submit(service->engine, &use->command) != STATUS_OK) {
+        memory_free(use); /* too busy for that */
+    }
+}
+
+/* What the client's certificate says is its user's name. */
+static bool method_certificate_name(const struct rpc_server_call *call, const struct service *service, char out[STORE_USER_MAX])
+{
+    static const enum rpc_certificate_name names[] = {
+        [CONFIG_CERTIFICATE_COMMON_NAME] = RPC_CERTIFICATE_COMMON_NAME,
+        [CONFIG_CERTIFICATE_DNS_NAME] = RPC_CERTIFICATE_DNS_NAME,
+        [CONFIG_CERTIFICATE_URI] = RPC_CERTIFICATE_URI,
+    };
+    return rpc_server_call_certificate_name(call, names[service->config->service.certificate_user], out, STORE_USER_MAX);
+}
+
+static bool method_has_credentials(const struct rpc_server_call *call, const struct service *service)
+{
+    char name[STORE_USER_MAX];
+    return rpc_server_call_bearer(call) || method_certificate_name(call, service, name);
+}
+
+/* A token says more than a certificate: a gateway with one brings calls of many users. */
+static enum status method_recognise(const struct rpc_server_call *call, const struct service *service, unsigned roles,
+                                    struct identity *out_identity, struct error *error)
+{
+    char name[STORE_USER_MAX];
+    if (!rpc_server_call_has_authorization(call) && method_certificate_name(call, service, name)) {
+        return access_authorise_certificate(service->access, name, roles, out_identity, error);
+    }
+    return access_authorise(service->access, rpc_server_call_bearer(call), roles, out_identity, error);
+}
+
+/* Who calls, and that he is counted for as long as the call is there. */
+struct method_caller {
+    struct identity identity; /* what rpc_server_call_identity gives */
+    struct caller_limits *limits;
+    bool is_stream;
+};
+
+static void method_caller_free(void *context)
+{
+    struct method_caller *caller = context;
+    if (caller->identity.user[0] != '\0') {
+        caller_limits_leave(caller->limits, caller->identity.user, caller->is_stream);
+    }
+    memory_free(caller);
+}
+
+static enum status method_admit(struct rpc_server_call *call, struct service *service, const struct identity *identity,
+                                bool is_stream, struct error *error)
+{
+    if (identity->user[0] != '\0') {
+        enum status status = caller_limits_enter(service->limits, identity->user, is_stream, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    struct method_caller *caller = MEMORY_NEW(struct method_caller);
+    *caller = (struct method_caller){.identity = *identity, .limits = service->limits, .is_stream = is_stream};
+    rpc_server_call_set_identity(call, caller, method_caller_free);
+    return STATUS_OK;
+}
+
 enum status method_authorise(struct rpc_server_call *call, const struct rpc_method *method, void *context, struct error *error)
 {
-    const struct service *service = context;
-    const char *bearer = rpc_server_call_bearer(call);
+    struct service *service = context;
     bool is_open = method->role == METHOD_OPEN;
-    if (is_open && !bearer) {
+    if (is_open && !method_has_credentials(call, service)) {
         return STATUS_OK;
     }
     struct identity identity = {0};
     unsigned roles = (is_open ? (unsigned)METHOD_ANYBODY : (unsigned)method->role) & METHOD_ROLES;
-    enum status status = access_authorise(service->access, bearer, roles, &identity, is_open ? NULL : error);
+    enum status status = method_recognise(call, service, roles, &identity, is_open ? NULL : error);
     if (status == STATUS_OK && !is_open && !(method->role & METHOD_PER_QUEUE)) {
         status = method_check_roles(service, &identity, roles, "", error);
     }
@@ -41,7 +137,10 @@ enum status method_authorise(struct rpc_server_call *call, const struct rpc_meth
         status = STATUS_OK; /* a stale token does no harm here */
     }
     if (status == STATUS_OK) {
-        rpc_server_call_set_identity(call, memory_copy(&identity, sizeof identity), memory_free);
+        status = method_admit(call, service, &identity, method->kind != RPC_UNARY, error);
+    }
+    if (status == STATUS_OK) {
+        method_note_use(service, &identity);
     }
     return status;
 }
@@ -66,7 +165,8 @@ bool method_goes_on(struct rpc_server_call *call)
     struct error error;
     enum status status = STATUS_OK;
     if (!access_goes_on(access, identity)) {
-        status = error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER", "the user was deleted or changed; log in");
+        status = error_set(&error, STATUS_UNAUTHENTICATED, "SESSION_OVER",
+                           "the user was deleted or changed, or the token revoked or over; log in");
     } else if (!(role & METHOD_PER_QUEUE)) {
         status = method_check_queue(call, role & METHOD_ROLES, "", &error);
     }

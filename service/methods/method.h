@@ -9,6 +9,7 @@
 
 #include "base/rpc/rpc_server_call.h"
 #include "service/access.h"
+#include "service/caller_limits.h"
 #include "service/engine.h"
 #include "service/login_guard.h"
 #include "service/password_checker.h"
@@ -24,6 +25,7 @@ struct service {
     struct clock *clock;
     struct engine *engine;
     struct access *access;
+    struct caller_limits *limits;
     struct login_guard *guard;
     struct password_checker *passwords;
     struct backup_maker *backups;

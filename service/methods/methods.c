@@ -13,29 +13,10 @@ const struct rpc_method files_methods[] = {
     {0},
 };
 
-const struct rpc_method admin_methods[] = {
-    {.path = "/xqueue.v1.Admin/CreateToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/RevokeToken", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {.path = "/xqueue.v1.Admin/ListTokens", .kind = RPC_UNARY, .role = METHOD_ADMIN},
-    {0},
-};
-
 static const struct rpc_method *const services[] = {
-    submissions_methods,
-    graders_methods,
-    deliveries_methods,
-    files_methods,
-    admin_methods,
-    admin_queues_methods,
-    admin_queue_settings_methods,
-    admin_statistics_methods,
-    admin_regrade_methods,
-    admin_backup_methods,
-    admin_users_methods,
-    admin_submissions_methods,
-    sessions_methods,
-    server_methods,
-    health_methods,
+    submissions_methods,          graders_methods,           deliveries_methods,    files_methods,        admin_queues_methods,
+    admin_queue_settings_methods, admin_statistics_methods,  admin_regrade_methods, admin_backup_methods, admin_users_methods,
+    admin_tokens_methods,         admin_submissions_methods, sessions_methods,      server_methods,       health_methods,
     reflection_methods,
 };
 

@@ -291,7 +291,9 @@ static void on_who_am_i(struct rpc_server_call *call, struct rpc_message *messag
     reply.roles = roles;
     reply.grants = grants.pointers;
     reply.n_grants = grants.count;
-    reply.expires_in_ms = identity->expires_at_ms - clock_now_ms(method_service(call)->clock);
+    if (identity->expires_at_ms > 0) {
+        reply.expires_in_ms = identity->expires_at_ms - clock_now_ms(method_service(call)->clock);
+    }
     rpc_server_call_reply(call, &reply.base);
     role_grants_finish(&grants);
     rights_finish(&rights);

@@ -452,6 +452,35 @@ enum status store_count_users(struct store *store, int64_t *out_count) STATUS_CH
 enum status store_visit_users(struct store *store, void (*visit)(void *context, const struct store_user *user),
                               void *context) STATUS_CHECKED;
 
+/* ---- tokens of programs ---- */
+
+enum {
+    STORE_TOKEN_ID_MAX = 17,     /* 16 hex digits and a NUL */
+    STORE_TOKEN_LABEL_MAX = 129, /* with a NUL */
+};
+
+struct store_token {
+    char id[STORE_TOKEN_ID_MAX];
+    uint8_t digest[SECRET_DIGEST_BYTES]; /* of the token */
+    char user[STORE_USER_MAX];           /* of the store or of the configuration */
+    char label[STORE_TOKEN_LABEL_MAX];   /* for people */
+    struct rights rights;                /* owned: what of the user's it may use; none: all */
+    int64_t created_at_ms;
+    int64_t expires_at_ms; /* 0 = never */
+    int64_t used_at_ms;    /* at the latest; 0 = never */
+};
+void store_token_finish(struct store_token *token); /* frees what it holds; zeroed is fine */
+/* STATUS_EXISTS: the id or the digest is there. */
+enum status store_insert_token(struct store *store, const struct store_token *token) STATUS_CHECKED;
+/* Notes the use. Nothing happens when there is no such token any more. */
+enum status store_use_token(struct store *store, const char *id, int64_t used_at_ms) STATUS_CHECKED;
+enum status store_delete_token(struct store *store, const char *id) STATUS_CHECKED; /* or STATUS_NOT_FOUND */
+enum status store_delete_tokens_of_user(struct store *store, const char *user) STATUS_CHECKED;
+enum status store_count_tokens(struct store *store, const char *user, int64_t *out_count) STATUS_CHECKED;
+/* Calls visit for each, by id. visit must not call the store. */
+enum status store_visit_tokens(struct store *store, void (*visit)(void *context, const struct store_token *token),
+                               void *context) STATUS_CHECKED;
+
 /* ---- what comes from another service's database ---- */
 
 /* The largest id that a submission was ever given, or that is reserved; 0 = none. */

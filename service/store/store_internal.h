@@ -17,7 +17,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x58515545, /* "XQUE" */
-    STORE_SCHEMA_VERSION = 9,
+    STORE_SCHEMA_VERSION = 10,
     STORE_IDENTITY_BYTES = 16,
     STORE_CACHE_KIB = 64 * 1024,
     STORE_BUSY_MS = 1000, /* how long the transaction of somebody else (a shell on the file) may hold us up */
@@ -114,6 +114,12 @@ enum statement {
     STATEMENT_INSERT_REGRADED,
     STATEMENT_FIND_REGRADED,
     STATEMENT_DELETE_REGRADED,
+    STATEMENT_INSERT_TOKEN,
+    STATEMENT_USE_TOKEN,
+    STATEMENT_DELETE_TOKEN,
+    STATEMENT_DELETE_TOKENS_OF_USER,
+    STATEMENT_COUNT_TOKENS,
+    STATEMENT_VISIT_TOKENS,
     STATEMENT_READ_LAST_ID,
     STATEMENT_START_LAST_ID,
     STATEMENT_SAVE_LAST_ID,
@@ -153,6 +159,7 @@ extern const char store_schema_6_sql[];
 extern const char store_schema_7_sql[];
 extern const char store_schema_8_sql[];
 extern const char store_schema_9_sql[];
+extern const char store_schema_10_sql[];
 
 /* The SQL of a statement; static. */
 const char *store_statement_sql(enum statement statement);

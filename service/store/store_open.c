@@ -23,15 +23,16 @@ struct migration {
     const char *sql;
 };
 static const struct migration migrations[] = {
-    {1, store_schema_sql},   // all that submissions need
-    {2, store_schema_2_sql}, // users, and what waits for a person
-    {3, store_schema_3_sql}, // what was imported
-    {4, store_schema_4_sql}, // submissions by submitter
-    {5, store_schema_5_sql}, // roles for single queues
-    {6, store_schema_6_sql}, // which graders a submission took down
-    {7, store_schema_7_sql}, // queues that administrators made
-    {8, store_schema_8_sql}, // regrading
-    {9, store_schema_9_sql}, // labels, and the fair order
+    {1, store_schema_sql},     // all that submissions need
+    {2, store_schema_2_sql},   // users, and what waits for a person
+    {3, store_schema_3_sql},   // what was imported
+    {4, store_schema_4_sql},   // submissions by submitter
+    {5, store_schema_5_sql},   // roles for single queues
+    {6, store_schema_6_sql},   // which graders a submission took down
+    {7, store_schema_7_sql},   // queues that administrators made
+    {8, store_schema_8_sql},   // regrading
+    {9, store_schema_9_sql},   // labels, and the fair order
+    {10, store_schema_10_sql}, // tokens of programs
 };
 
 static enum status system_failure(struct error *error, const char *what, const char *path)

@@ -221,6 +221,14 @@ static const char *const sql[STATEMENT_END] = {
     [STATEMENT_INSERT_REGRADED] = "INSERT INTO regraded (submission_id, regrade_id) VALUES (?1, ?2)",
     [STATEMENT_FIND_REGRADED] = "SELECT regrade_id FROM regraded WHERE submission_id = ?1",
     [STATEMENT_DELETE_REGRADED] = "DELETE FROM regraded WHERE submission_id = ?1",
+    [STATEMENT_INSERT_TOKEN] = "INSERT INTO token (id, digest, user, label, roles, queue_roles, created_at_ms, expires_at_ms,"
+                               " used_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STATEMENT_USE_TOKEN] = "UPDATE token SET used_at_ms = ?1 WHERE id = ?2",
+    [STATEMENT_DELETE_TOKEN] = "DELETE FROM token WHERE id = ?1",
+    [STATEMENT_DELETE_TOKENS_OF_USER] = "DELETE FROM token INDEXED BY token_user WHERE user = ?1",
+    [STATEMENT_COUNT_TOKENS] = "SELECT count(*) FROM token INDEXED BY token_user WHERE user = ?1",
+    [STATEMENT_VISIT_TOKENS] = "SELECT id, digest, user, label, roles, queue_roles, created_at_ms, expires_at_ms, used_at_ms"
+                               " FROM token ORDER BY id",
 
     [STATEMENT_READ_LAST_ID] = "SELECT seq FROM sqlite_sequence WHERE name = 'submission'",
     [STATEMENT_START_LAST_ID] = "INSERT INTO sqlite_sequence (name, seq) SELECT 'submission', 0"

@@ -27,6 +27,7 @@ static void fill_config(struct rest_rig *rig)
     rig->config.rest = (struct config_rest){
         .listen = {.items = listen_items, .count = 1},
         .core = core_address,
+        .token_file = "",
         .user = (char *)SCRIPTED_CORE_OWN_USER,
         .public_url = (char *)"http://adapter.example.org:8040/",
         .media_url = (char *)"",

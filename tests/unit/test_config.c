@@ -286,7 +286,14 @@ static void values_of_the_wrong_form_are_refused(void **state)
     refuse("service: {drain_ms: -1}\n", "service.drain_ms: must be a number");
     refuse("service: {drain_ms: 15s}\n", "service.drain_ms: must be a number");
     refuse("service: {allow_plaintext: yes}\n", "service.allow_plaintext: must be true or false, not 'yes'");
-    refuse("service: {listen: []}\n", "service.listen: must have 1 to 8 entries, not 0");
+    refuse("service: {listen: []}\n", "service.listen: must have 1 to 8 entries, with those of service.tls, not 0");
+    refuse("service: {tls: [{listen: '0.0.0.0:1', certificate_file: c}]}\n",
+           "service.tls: an entry needs listen, certificate_file and key_file");
+    refuse("service: {tls: [{listen: '0.0.0.0:1', certificate_file: c, key_file: k, client_certificates: required}]}\n",
+           "service.tls: client_ca_file and client_certificates (optional or required) go together");
+    refuse("service: {tls: [{listen: 'unix:/x', certificate_file: c, key_file: k}]}\n", "service.tls.listen: 'unix:/x'");
+    refuse("users: {a: {roles: grade, no_password: true, password_file: f}}\n",
+           "needs exactly one of password_hash, password_file, no_password");
     refuse("service: {database: ''}\n", "service.database: must not be empty");
     refuse("log: {level: loud}\n", "log.level: 'loud' is not one of debug, info, warn, error");
     refuse("users: {a: {roles: [grade, sleep]}}\n", "users.a.roles: 'sleep' is not one of submit, grade, deliver, admin");
@@ -546,7 +553,7 @@ static void the_description_names_every_section_and_limit(void **state)
                                            "## queues.NAME\n",
                                            "| `drain_ms` | number | 15000 | 0 to 3600000 | ",
                                            "| `level` | word | info | debug, info, warn, error | ",
-                                           "| `listen` | texts | `127.0.0.1:8041` | 1 to 8 entries | ",
+                                           "| `listen` | texts | `127.0.0.1:8041` | 0 to 8 entries | ",
                                            "| `allow_plaintext` | truth | false | true, false | ",
                                            "| `basic_auth` | maps |  | 0 to 100 entries | "};
     char *text = NULL;

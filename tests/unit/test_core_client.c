@@ -52,6 +52,7 @@ static int set_up(void **state)
     fixture->config.user_count = 1;
     fixture->config.rest.user = (char *)FAKE_CORE_USER;
     fixture->config.rest.core = (char *)fake_core_address(fixture->core);
+    fixture->config.rest.token_file = "";
     fixture->config.rest.core_timeout_ms = PATIENCE_MS;
     pthread_mutex_init(&fixture->lock, NULL);
     clock_condition_init(&fixture->changed);

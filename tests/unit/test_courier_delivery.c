@@ -44,6 +44,7 @@ static int set_up(void **state)
     fixture->config.user_count = 1;
     fixture->config.rest.user = (char *)FAKE_CORE_USER;
     fixture->config.rest.core = (char *)fake_core_address(fixture->core);
+    fixture->config.rest.token_file = "";
     fixture->config.rest.core_timeout_ms = 5000;
     fixture->config.callbacks = (struct config_callbacks){.parallel_max = 8,
                                                           .per_origin_max = 4,

@@ -42,7 +42,7 @@ static const char version_1_rows[] =
 /* What made the versions from 2 on, all but the newest. */
 static const char *const later_versions[STORE_SCHEMA_VERSION - 2] = {store_schema_2_sql, store_schema_3_sql, store_schema_4_sql,
                                                                      store_schema_5_sql, store_schema_6_sql, store_schema_7_sql,
-                                                                     store_schema_8_sql};
+                                                                     store_schema_8_sql, store_schema_9_sql};
 
 static sqlite3 *open_outside(const struct store_fixture *fixture)
 {

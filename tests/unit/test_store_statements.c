@@ -18,6 +18,7 @@ static bool may_walk_all(enum statement statement)
     switch (statement) {
     case STATEMENT_VISIT_SESSIONS:
     case STATEMENT_VISIT_USERS:
+    case STATEMENT_VISIT_TOKENS:
     case STATEMENT_COUNT_USERS:
     case STATEMENT_VISIT_QUEUES:
     case STATEMENT_VISIT_QUEUE_SETTINGS:

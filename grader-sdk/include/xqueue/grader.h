@@ -191,7 +191,8 @@ struct xqueue_grader_options {
     xqueue_handler *handler; /* required in this version */
     void *context;           /* for handler, log and on_lost */
 
-    /* XQUEUE_ADDRESS. Of xqueued: "host:port", "[::1]:port" or "unix:/path". Default "127.0.0.1:8041". */
+    /* XQUEUE_ADDRESS. Of xqueued: "host:port", "[::1]:port" or "unix:/path"; with TLS
+     * "tls://host:port". Default "127.0.0.1:8041". */
     const char *address;
     /*
      * XQUEUE_GRADER. The name of this grader, 1 to 128 bytes, unique among all graders of the service: a second program with
@@ -222,6 +223,19 @@ struct xqueue_grader_options {
     enum xqueue_log_level log_level;
     /* May be NULL. */
     xqueue_on_lost *on_lost;
+    /* XQUEUE_TOKEN. A token of the service, in place of user and password. Wiped as the password. */
+    const char *token;
+    /* XQUEUE_TOKEN_FILE. A file whose first line is the token; read whenever the grader connects, so it may be rotated. Only
+     * one of token and token_file, and no user with either; an option beats both variables. */
+    const char *token_file;
+    /* XQUEUE_CA_FILE. For an address with TLS: the authorities to trust, in PEM. Default: those of the system. */
+    const char *ca_file;
+    /* XQUEUE_CERTIFICATE_FILE, XQUEUE_KEY_FILE. For an address with TLS: a certificate to show and its key, in PEM. Others than
+     * owner and group must not be able to read the key. The service may take the certificate in place of user and password. */
+    const char *certificate_file;
+    const char *key_file;
+    /* XQUEUE_SERVER_NAME. The name that the service's certificate must have. Default: the address's host. */
+    const char *server_name;
 };
 
 /* Empties options and sets what must be set. */

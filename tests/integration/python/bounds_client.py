@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a client meets that wants too much: seen by the public grpcio.
+
+bounds_client.py ADDRESS FOLDER PROTO_DIR, against an xqueued with the bounds of test_bounds.c. Prints "fine" when everything was
+as it should be.
+"""
+import os
+import subprocess
+import sys
+import threading
+
+import grpc
+
+PATIENCE_S = 30
+STREAMS_MAX = 2
+CALLS_MAX = 3
+HEADER_BYTES_MAX = 4096
+MESSAGE_BYTES_MAX = 65536
+SUBMISSIONS = 40
+BODY_BYTES = 30000
+
+
+def unary(channel, path, request, reply_type, token=None, extra=()):
+    call = channel.unary_unary(path, request_serializer=type(request).SerializeToString, response_deserializer=reply_type.FromString)
+    metadata = list(extra) + ([("authorization", f"Bearer {token}")] if token else [])
+    return call.future(request, metadata=metadata, timeout=PATIENCE_S)
+
+
+def login(channel, user):
+    from xqueue.v1 import sessions_pb2 as sessions
+
+    request = sessions.LoginRequest(user=user, password=user)
+    return unary(channel, "/xqueue.v1.Sessions/Login", request, sessions.LoginResponse).result().token
+
+
+def expect_full(call, reason):
+    try:
+        call.result()
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+        assert dict(error.trailing_metadata() or []).get("xqueue-reason", "") == reason, error
+    else:
+        raise AssertionError(f"{reason} was expected")
+
+
+class Grader:
+    """A Work stream that says Hello and then only what it is told; it reads only when asked."""
+
+    def __init__(self, channel, token, name, credit=0):
+        from xqueue.v1 import graders_pb2 as graders
+
+        self.over = threading.Event()
+        first = [graders.GraderMessage(hello=graders.Hello(grader=name, instance="1", queues=["calm"], slots=1000))]
+        if credit:
+            first.append(graders.GraderMessage(credit=graders.Credit(submissions=credit)))
+        call = channel.stream_stream("/xqueue.v1.Graders/Work", request_serializer=graders.GraderMessage.SerializeToString,
+                                     response_deserializer=graders.ServerMessage.FromString)
+        self.call = call(self.says(first), metadata=[("authorization", f"Bearer {token}")])
+
+    def says(self, messages):
+        yield from messages
+        self.over.wait()
+
+    def is_welcome(self):
+        return next(self.call).WhichOneof("kind") == "welcome"
+
+    def ends(self):
+        self.over.set()
+        self.call.cancel()
+
+
+def check_streams(channel):
+    token = login(channel, "grader")
+    graders = [Grader(channel, token, f"g{index}") for index in range(STREAMS_MAX)]
+    assert all(grader.is_welcome() for grader in graders)
+    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:  # over all connections
+        surplus = Grader(other, token, "surplus")
+        try:
+            next(surplus.call)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+            trailers = dict(error.trailing_metadata())
+            assert trailers["xqueue-reason"] == "STREAMS_FULL" and int(trailers["xqueue-retry-after-ms"]) > 0, trailers
+        else:
+            raise AssertionError("one stream too many was opened")
+        surplus.ends()
+    others = Grader(channel, login(channel, "everybody"), "another user's")
+    assert others.is_welcome()
+    others.ends()
+    for grader in graders:
+        grader.ends()
+
+
+def check_calls(channel):
+    from xqueue.v1 import graders_pb2 as graders
+    from xqueue.v1 import sessions_pb2 as sessions
+
+    token = login(channel, "everybody")
+    poll = graders.LeaseRequest(queue="small", grader="poller", wait_ms=20000)
+    polls = [unary(channel, "/xqueue.v1.Graders/Lease", poll, graders.LeaseResponse, token) for _ in range(CALLS_MAX)]
+    deadline = threading.Event()
+    for _ in range(PATIENCE_S * 10):  # until all of them are there
+        one_more = unary(channel, "/xqueue.v1.Sessions/WhoAmI", sessions.WhoAmIRequest(), sessions.WhoAmIResponse, token)
+        if one_more.exception() is not None:
+            break
+        deadline.wait(0.1)
+    expect_full(one_more, "CALLS_FULL")
+    for call in polls:
+        call.cancel()
+
+
+def check_sizes(channel):
+    from xqueue.v1 import submissions_pb2 as submissions
+
+    token = login(channel, "lms")
+    large = submissions.SubmitRequest(queue="calm", body=b"x" * MESSAGE_BYTES_MAX)
+    expect_full(unary(channel, "/xqueue.v1.Submissions/Submit", large, submissions.SubmitResponse, token), "")
+    fitting = submissions.SubmitRequest(queue="calm", body=b"x" * (MESSAGE_BYTES_MAX - 100))
+    unary(channel, "/xqueue.v1.Submissions/Submit", fitting, submissions.SubmitResponse, token).result()
+    # Too much metadata ends the calls of its connection: hence one of its own.
+    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:
+        small = submissions.SubmitRequest(queue="calm", body=b"x")
+        extra = [("x-filling", "y" * HEADER_BYTES_MAX)]
+        call = unary(other, "/xqueue.v1.Submissions/Submit", small, submissions.SubmitResponse, token, extra)
+        assert call.exception() is not None
+
+
+def check_a_reader_that_does_not_read(channel):
+    from xqueue.v1 import submissions_pb2 as submissions
+
+    token = login(channel, "lms")
+    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:
+        grader = Grader(other, login(channel, "grader"), "sleeper", credit=1000)
+        assert grader.is_welcome()
+        body = submissions.SubmitRequest(queue="calm", body=b"z" * BODY_BYTES)
+        for _ in range(SUBMISSIONS):
+            unary(channel, "/xqueue.v1.Submissions/Submit", body, submissions.SubmitResponse, token).result()
+        try:
+            while True:  # what had left before the end is still there
+                next(grader.call)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+            assert dict(error.trailing_metadata())["xqueue-reason"] == "SLOW_READER", error
+        grader.ends()
+
+
+def main():
+    address, folder, proto_dir = sys.argv[1:4]
+    names = ["admin", "common", "deliveries", "files", "graders", "server", "sessions", "submissions"]
+    modules = os.path.join(folder, "modules")
+    os.mkdir(modules)
+    protos = [f"xqueue/v1/{name}.proto" for name in names]
+    subprocess.run(["protoc", f"-I{proto_dir}", f"--python_out={modules}", *protos], check=True)
+    sys.path.insert(0, modules)
+    with grpc.insecure_channel(address) as channel:
+        check_streams(channel)
+        check_calls(channel)
+        check_sizes(channel)
+        check_a_reader_that_does_not_read(channel)
+    print("fine", flush=True)
+
+
+main()
