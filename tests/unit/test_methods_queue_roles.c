@@ -310,13 +310,13 @@ static void no_method_forgets_the_queue(void **state)
 {
     /* An empty request names no queue, so nothing but these can be let in: what they answer is their own. */
     static const char *const open_ones[] = {
-        "/xqueue.v1.Submissions/Submit", "/xqueue.v1.Submissions/Get",        "/xqueue.v1.Submissions/ListQueues",
-        "/xqueue.v1.Submissions/List",   "/xqueue.v1.Submissions/Cancel",     "/xqueue.v1.Graders/Work",
-        "/xqueue.v1.Graders/Lease",      "/xqueue.v1.Graders/Extend",         "/xqueue.v1.Graders/Complete",
-        "/xqueue.v1.Graders/Fail",       "/xqueue.v1.Graders/Release",        "/xqueue.v1.Deliveries/Lease",
-        "/xqueue.v1.Deliveries/Fail",    "/xqueue.v1.Deliveries/Acknowledge", "/xqueue.v1.Sessions/Login",
-        "/xqueue.v1.Sessions/Logout",    "/xqueue.v1.Sessions/WhoAmI",        "/xqueue.v1.Server/GetServerInfo",
-        "/grpc.health.v1.Health/Check",  "/grpc.health.v1.Health/Watch",
+        "/xqueue.v1.Submissions/Submit",   "/xqueue.v1.Submissions/Get",    "/xqueue.v1.Submissions/ListQueues",
+        "/xqueue.v1.Submissions/List",     "/xqueue.v1.Submissions/Cancel", "/xqueue.v1.Graders/Work",
+        "/xqueue.v1.Graders/Lease",        "/xqueue.v1.Graders/Extend",     "/xqueue.v1.Graders/Complete",
+        "/xqueue.v1.Graders/Fail",         "/xqueue.v1.Graders/Release",    "/xqueue.v1.Deliveries/Lease",
+        "/xqueue.v1.Graders/Report",       "/xqueue.v1.Deliveries/Fail",    "/xqueue.v1.Deliveries/Acknowledge",
+        "/xqueue.v1.Sessions/Login",       "/xqueue.v1.Sessions/Logout",    "/xqueue.v1.Sessions/WhoAmI",
+        "/xqueue.v1.Server/GetServerInfo", "/grpc.health.v1.Health/Check",  "/grpc.health.v1.Health/Watch",
     };
     struct server_fixture *server = *state;
     const Xqueue__V1__LogoutRequest empty = XQUEUE__V1__LOGOUT_REQUEST__INIT;
