@@ -95,12 +95,13 @@ static int run_grader(struct grade_options *options)
     return status == XQUEUE_STATUS_CANCELED ? CODE_CANCELED : CODE_ENDED;
 }
 
-/* The password file is nothing for programs. */
+/* The file of the password or the token is nothing for programs. */
 static const char *find_password_file(const struct grade_options *options)
 {
     static char absolute[PATH_MAX];
     const char *file = options->grader.password_file;
-    file = file ? file : getenv("XQUEUE_PASSWORD_FILE"); // NOLINT(concurrency-mt-unsafe): before any thread
+    file = file ? file : getenv("XQUEUE_PASSWORD_FILE");         // NOLINT(concurrency-mt-unsafe): before any thread
+    file = file && file[0] ? file : getenv("XQUEUE_TOKEN_FILE"); // NOLINT(concurrency-mt-unsafe): there is one or the other
     return file && file[0] && realpath(file, absolute) ? absolute : "";
 }
 
