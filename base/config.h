@@ -125,6 +125,10 @@ struct config_service {
     int64_t streams_per_user_max;       /* 1 to 1,000,000; 10,000 */
     int64_t calls_per_user_max;         /* 1 to 1,000,000; 20,000: streams, too */
     bool reflection;                    /* true: gRPC server reflection, without credentials */
+    char *files;                        /* folder of uploaded files; default: database with ".files" behind it */
+    int64_t file_bytes_max;             /* 1 to 1,099,511,627,776; 104,857,600: of one uploaded file */
+    int64_t file_streams_max;           /* 1 to 10,000; 100: uploads and fetches at the same time */
+    int64_t file_unnamed_ms; /* 1,000 to 31,536,000,000; 3,600,000: then a file that no submission names is removed */
 };
 
 struct config_delivery {

@@ -8,11 +8,23 @@
 #include "base/config_syntax.h"
 #include "base/memory.h"
 
-#define HTTP_PREFIX "http://"
+#define HTTP_PREFIX  "http://"
+#define FILES_SUFFIX ".files"
+
+static void complete_files(struct config_service *service)
+{
+    if (service->files[0] == '\0') {
+        size_t size = strlen(service->database) + strlen(FILES_SUFFIX) + 1;
+        memory_free(service->files);
+        service->files = memory_allocate(size);
+        (void)snprintf(service->files, size, "%s%s", service->database, FILES_SUFFIX);
+    }
+}
 
 void config_complete(struct config *config)
 {
     struct config_rest *rest = &config->rest;
+    complete_files(&config->service);
     if (rest->core[0] == '\0') {
         memory_free(rest->core);
         rest->core = config_core_address(config);

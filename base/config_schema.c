@@ -156,6 +156,12 @@ static const struct config_key service_keys[] = {
     NUMBER(streams_per_user_max, 1, 1000000, 10000, "Streams of one user at the same time; more are refused (STREAMS_FULL)."),
     NUMBER(calls_per_user_max, 1, 1000000, 20000,
            "Calls of one user at the same time, long polls and streams among them; more are refused (CALLS_FULL)."),
+    PATH(files, 0, "",
+         "The folder of files uploaded over gRPC; made if it is not there. Default: database with '.files' behind it."),
+    NUMBER(file_bytes_max, 1, INT64_C(1099511627776), 104857600, "Of one such file."),
+    NUMBER(file_streams_max, 1, 10000, 100,
+           "Uploads and fetches of such files at the same time; more are told to come back later."),
+    NUMBER(file_unnamed_ms, SECOND, YEAR, HOUR, "A file that no submission names is removed so long after its last upload."),
 };
 const struct config_section config_section_service =
     SECTION("service", service_keys, "The core: the program xqueued, which keeps the submissions.");

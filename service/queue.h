@@ -32,6 +32,8 @@ enum {
 /* What is counted from the start of the service on. */
 enum queue_event { QUEUE_SUBMITTED, QUEUE_GRADED, QUEUE_FAILED, QUEUE_EXPIRED, QUEUE_EVENT_END };
 
+struct file_folder;
+
 struct queue {
     struct list_node node;               /* in queues->all, or in ->deleted */
     const struct config_queue *settings; /* borrowed from the configuration; or own */
@@ -64,6 +66,7 @@ struct queue {
 struct queues {
     const struct config *config; /* borrowed */
     struct store *store;         /* borrowed */
+    struct file_folder *files;   /* borrowed; NULL: no file is kept here */
     int64_t now_ms;              /* of the running batch */
     bool stopping;               /* nothing is granted any more, polls are answered empty */
     enum status failure;         /* STATUS_OK, or what the store answered: the batch must be rolled back */

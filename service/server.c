@@ -8,17 +8,21 @@
 #include "base/memory.h"
 #include "base/rpc/rpc_server_call.h"
 #include "service/backup_maker.h"
+#include "service/file_folder.h"
+#include "service/file_worker.h"
 #include "service/methods/health.h"
 #include "service/methods/method.h"
 #include "service/methods/methods.h"
 #include "service/methods/reflection.h"
 #include "service/store/store.h"
+#include "service/unnamed_files.h"
 
 struct server {
     struct server_options options;
     struct service service; /* what methods see */
     struct store *store;
     struct queues *queues;
+    struct unnamed_files *unnamed_files;
     struct rpc_loop *loop;
     struct rpc_method *methods; /* owned */
     struct rpc_server *rpc;
@@ -47,6 +51,29 @@ static enum status server_open_store(struct server *server, struct error *error)
     return STATUS_OK;
 }
 
+static enum status server_open_files(struct server *server, struct error *error)
+{
+    const struct server_options *options = &server->options;
+    enum status status = file_folder_open(options->config->service.files, options->clock, &server->service.files, error);
+    if (status == STATUS_OK) {
+        server->queues->files = server->service.files;
+    }
+    return status;
+}
+
+static bool server_start_file_threads(struct server *server)
+{
+    struct unnamed_files_options options = {
+        .clock = server->options.clock,
+        .engine = server->service.engine,
+        .folder = server->service.files,
+        .keep_ms = server->options.config->service.file_unnamed_ms,
+    };
+    server->service.file_worker = file_worker_create();
+    server->unnamed_files = unnamed_files_start(&options);
+    return server->service.file_worker && server->unnamed_files;
+}
+
 static enum status server_start_threads(struct server *server, struct error *error)
 {
     struct engine_options options = {
@@ -63,7 +90,7 @@ static enum status server_start_threads(struct server *server, struct error *err
     server->service.passwords = password_checker_create(server->service.access);
     server->service.backups = backup_maker_create(server->options.config);
     server->loop = rpc_loop_create("rpc");
-    if (!server->service.engine || !server->service.passwords || !server->loop) {
+    if (!server->service.engine || !server->service.passwords || !server->loop || !server_start_file_threads(server)) {
         return error_set(error, STATUS_UNAVAILABLE, NULL, "cannot start a thread");
     }
     return STATUS_OK;
@@ -139,6 +166,9 @@ enum status server_create(const struct server_options *options, struct server **
     server->service.limits =
         caller_limits_create(options->config->service.calls_per_user_max, options->config->service.streams_per_user_max);
     enum status status = server_open_store(server, error);
+    if (status == STATUS_OK) {
+        status = server_open_files(server, error);
+    }
     if (status == STATUS_OK) {
         status = server_start_threads(server, error);
     }
@@ -236,6 +266,8 @@ void server_destroy(struct server *server)
     }
     server_stop(server);
     /* Whoever may still answer calls ends before the loop that carries the answers. */
+    unnamed_files_stop(server->unnamed_files);
+    file_worker_destroy(server->service.file_worker);
     password_checker_destroy(server->service.passwords);
     backup_maker_destroy(server->service.backups);
     engine_destroy(server->service.engine);
@@ -248,6 +280,7 @@ void server_destroy(struct server *server)
     access_destroy(server->service.access);
     caller_limits_destroy(server->service.limits);
     queues_destroy(server->queues);
+    file_folder_close(server->service.files);
     store_close(server->store);
     memory_free(server);
 }

@@ -92,6 +92,9 @@ static void on_received(struct rpc_event *event, bool ok)
     call->received_all = buffer == NULL;
     const bool failed = buffer == NULL && (!ok || call->over || grpc_call_failed_before_recv_message(call->core) != 0);
     const bool wanted = !rpc_server_call_is_ended(call) && !failed;
+    if (wanted) {
+        rpc_server_call_is_busy(call);
+    }
     pthread_mutex_unlock(&call->lock);
     if (wanted && buffer != NULL) {
         deliver(call, buffer);
@@ -248,6 +251,7 @@ static void open_stream(struct rpc_server_call *call)
 {
     pthread_mutex_lock(&call->lock);
     call->opened = true;
+    rpc_server_call_is_busy(call);
     rpc_server_call_pump(call);
     pthread_mutex_unlock(&call->lock);
 }

@@ -53,11 +53,12 @@ struct rpc_method {
     void (*on_message)(struct rpc_server_call *call, struct rpc_message *message);
     void (*on_open)(struct rpc_server_call *call);       /* client and bidi streams, before the first message; may be NULL */
     void (*on_half_close)(struct rpc_server_call *call); /* client and bidi streams: no more messages will come; may be NULL */
+    int idle_ms; /* streams: ended TIMEOUT STREAM_IDLE when for so long no message came or left; 0: never */
     /* The call is over; may be NULL. Comes for the calls that got to on_open (NULL or not) or on_message, not for refused ones.
      */
     void (*on_close)(struct rpc_server_call *call);
-    /* Everything that was sent so far has left, and nothing waits any more: now more may be sent without piling up. May be
-     * NULL. */
+    /* A message has left, and nothing waits any more: now more may be sent without piling up. Not after a finish. May be NULL.
+     */
     void (*on_drained)(struct rpc_server_call *call);
     int role;            /* for the authorise hook; this module does not look at it */
     bool while_draining; /* admitted also when the server refuses new calls: it must end soon by itself */

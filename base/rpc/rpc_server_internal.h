@@ -83,6 +83,7 @@ struct rpc_server_call {
     bool opened;           /* a stream: initial metadata goes out without waiting for a message */
     bool metadata_started; /* initial metadata */
     bool sending;
+    bool sending_message; /* the batch under way has one */
     bool receiving;
     bool receive_when_sent;
     bool received_all;
@@ -100,6 +101,8 @@ void rpc_server_call_pump(struct rpc_server_call *call);
 void rpc_server_call_ask(struct rpc_server_call *call);
 void rpc_server_call_on_sent(struct rpc_event *event, bool ok);
 void rpc_server_call_on_stalled(struct rpc_timer *timer);
+/* A message came or left: the time of an idle stream begins anew. Lock held, loop thread. */
+void rpc_server_call_is_busy(struct rpc_server_call *call);
 /* Will nothing more be taken for sending, or handed to the handler? Lock held. */
 bool rpc_server_call_is_ended(const struct rpc_server_call *call);
 /* The last thing of each event: ends the call when it is over and this was its last event. Loop thread. */

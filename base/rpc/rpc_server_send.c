@@ -47,6 +47,7 @@ void rpc_server_call_pump(struct rpc_server_call *call)
         return;
     }
     call->sending = true;
+    call->sending_message = message != NULL;
     call->pending++;
     const bool started = rpc_start_batch(call->core, ops, count, &call->on_sent);
     assert(started);
@@ -132,12 +133,23 @@ size_t rpc_server_call_unsent_bytes(struct rpc_server_call *call)
     return bytes;
 }
 
-/* The peer takes nothing of a finished call: it gets CANCELED instead of the status, or nothing. */
+void rpc_server_call_is_busy(struct rpc_server_call *call)
+{
+    if (call->method->idle_ms > 0 && !rpc_server_call_is_ended(call)) {
+        rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->method->idle_ms);
+    }
+}
+
+/* A stream was idle; or the peer takes nothing of a finished call, and gets CANCELED instead of the status, or nothing. */
 void rpc_server_call_on_stalled(struct rpc_timer *timer)
 {
     struct rpc_server_call *call = HEAP_OWNER(timer, struct rpc_server_call, stall);
     pthread_mutex_lock(&call->lock);
-    if (!call->over) {
+    if (!rpc_server_call_is_ended(call)) {
+        struct error error;
+        (void)error_set(&error, STATUS_TIMEOUT, "STREAM_IDLE", "no message came or left for %d ms", call->method->idle_ms);
+        start_finish(call, STATUS_TIMEOUT, &error);
+    } else if (!call->over) {
         (void)grpc_call_cancel(call->core, NULL);
     }
     pthread_mutex_unlock(&call->lock);
@@ -157,12 +169,16 @@ void rpc_server_call_on_sent(struct rpc_event *event, bool ok)
     if (call->finishing && !call->status_started && !call->over && !call->broken) {
         rpc_loop_schedule(rpc_server_loop(call->server), &call->stall, call->limits.finish_stall_ms);
     }
+    const bool was_message = call->sending_message;
+    if (was_message) {
+        rpc_server_call_is_busy(call);
+    }
     rpc_server_call_pump(call);
     if (call->receive_when_sent && !call->sending) {
         call->receive_when_sent = false;
         rpc_server_call_ask(call);
     }
-    const bool drained = call->outbox.bytes == 0 && !rpc_server_call_is_ended(call);
+    const bool drained = was_message && call->outbox.bytes == 0 && !rpc_server_call_is_ended(call);
     pthread_mutex_unlock(&call->lock);
     if (drained && call->reached && call->method->on_drained != NULL) {
         call->method->on_drained(call);

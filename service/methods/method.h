@@ -7,6 +7,8 @@
 #ifndef SERVICE_METHODS_METHOD_H
 #define SERVICE_METHODS_METHOD_H
 
+#include <stdatomic.h>
+
 #include "base/rpc/rpc_server_call.h"
 #include "service/access.h"
 #include "service/caller_limits.h"
@@ -16,10 +18,12 @@
 #include "service/queue.h"
 
 struct backup_maker;
+struct file_folder;
+struct file_worker;
 struct health;
 struct reflection;
 
-/* The program's parts as methods see them: the context of the RPC server. Immutable after start. */
+/* The program's parts as methods see them: the context of the RPC server. Immutable after start, but for the count. */
 struct service {
     const struct config *config;
     struct clock *clock;
@@ -33,6 +37,9 @@ struct service {
     struct health *health;
     struct reflection *reflection;    /* NULL: turned off */
     const struct rpc_method *methods; /* all that are served */
+    struct file_folder *files;
+    struct file_worker *file_worker;
+    atomic_int file_streams; /* open uploads and fetches */
     size_t message_bytes_max;
 };
 

@@ -10,8 +10,8 @@ enum { SERVER_CONTRACT = 0, SERVER_KEEPALIVE_MIN_MS = 10000 };
 
 static void on_get_server_info(struct rpc_server_call *call, struct rpc_message *message)
 {
-    static const char *const features[] = {"submit",     "work",     "lease",  "report",
-                                           "deliveries", "sessions", "health", "reflection"};
+    static const char *const features[] = {"submit", "work",     "lease",  "report",    "deliveries",
+                                           "files",  "sessions", "health", "reflection"};
     Xqueue__V1__GetServerInfoResponse reply = XQUEUE__V1__GET_SERVER_INFO_RESPONSE__INIT;
     char *names[sizeof features / sizeof features[0]];
     for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {

@@ -12,6 +12,7 @@
 #include "service/methods/methods.h"
 #include "service/methods/watch_stream.h"
 #include "service/rules/order.h"
+#include "service/submitted_files.h"
 #include "service/submitting.h"
 #include "xqueue/v1/submissions.pb-c.h"
 
@@ -167,6 +168,10 @@ static enum status submit_perform(struct method_command *method, struct queues *
     }
     submit_take_order(submit, request);
     submit->order.content.labels = labels;
+    status = submitted_files_find(queues, submit->files, request->n_files, &method->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     return submitting_submit(queues, &submit->order, &submit->receipt, &method->error);
 }
 

@@ -226,6 +226,9 @@ enum status store_find_submitter(struct store *store, int64_t id, char out_user[
 
 enum status store_find_fairness_key(struct store *store, int64_t id, char out_key[STORE_NAME_MAX]) STATUS_CHECKED;
 
+/* Does any submission name this file? STATUS_NOT_FOUND: none. Asserts that file_id is not empty. */
+enum status store_file_is_named(struct store *store, const char *file_id) STATUS_CHECKED;
+
 /* Deletes the submission and all that belongs to it. OK when there is none. */
 enum status store_delete_submission(struct store *store, int64_t id) STATUS_CHECKED;
 

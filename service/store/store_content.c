@@ -282,3 +282,12 @@ enum status store_read_result(struct store *store, int64_t id, bool with_body, s
         memory_free(result.body);
     return status;
 }
+
+enum status store_file_is_named(struct store *store, const char *file_id)
+{
+    assert(file_id[0] != '\0');
+    struct query query = query_start(store, STATEMENT_FILE_IS_NAMED);
+    query_bind_text(&query, file_id);
+    enum status status = query_row(&query);
+    return status == STATUS_OK ? query_end(&query) : status;
+}

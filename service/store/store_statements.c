@@ -135,6 +135,7 @@ static const char *const sql[STATEMENT_END] = {
                                " WHERE submitter = ?1 AND request_id = ?2 AND request_id <> ''",
     [STATEMENT_FIND_SUBMITTER] = "SELECT submitter FROM content WHERE submission_id = ?1",
     [STATEMENT_FIND_FAIRNESS_KEY] = "SELECT fairness_key FROM content WHERE submission_id = ?1",
+    [STATEMENT_FILE_IS_NAMED] = "SELECT 1 FROM file INDEXED BY file_named WHERE file_id = ?1 AND file_id <> '' LIMIT 1",
     [STATEMENT_INSERT_FILE] = "INSERT INTO file (submission_id, position, name, url, file_id, filename, size_bytes, sha256)"
                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [STATEMENT_READ_FILES] = "SELECT name, url, file_id, filename, size_bytes, sha256 FROM file WHERE submission_id = ?1"

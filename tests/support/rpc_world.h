@@ -36,6 +36,8 @@ enum {
     WORLD_TEXT_MAX = 160,
     WORLD_HELD_MAX = 64,
     WORLD_LONG_TEXT = 256 * 1024,
+    WORLD_DRIP_COUNT = 100,
+    WORLD_IDLE_MS = 2000,
 };
 
 /* What the handlers saw. */
@@ -59,6 +61,7 @@ struct world {
     int time_left_ms;                             /* of the last unary call */
     struct rpc_server_call *held[WORLD_HELD_MAX]; /* kept */
     int held_count;
+    int drained;
     int bidi_holds; /* streams are kept and neither answered nor read on */
 };
 
@@ -242,6 +245,27 @@ static inline void echo_pour(struct rpc_server_call *call, struct rpc_message *m
     rpc_message_free(message);
 }
 
+/* Server stream: 0, 1, 2, ... up to WORLD_DRIP_COUNT, the next one when the one before has left. */
+static inline void echo_drip(struct rpc_server_call *call, struct rpc_message *message)
+{
+    assert_int_equal(world_send(call, "0"), STATUS_OK);
+    rpc_message_free(message);
+}
+
+static inline void echo_drained(struct rpc_server_call *call)
+{
+    struct world *world = rpc_server_call_context(call);
+    char text[WORLD_TEXT_MAX];
+    world_count(world, &world->drained);
+    const int next = world_get(world, &world->drained);
+    if (next == WORLD_DRIP_COUNT) {
+        rpc_server_call_finish(call, STATUS_OK, NULL);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%d", next);
+    assert_int_equal(world_send(call, text), STATUS_OK);
+}
+
 static inline void free_identity(void *identity)
 {
     struct world *world = identity;
@@ -294,6 +318,19 @@ static const struct rpc_method echo_methods[] = {
      .on_half_close = echo_half_close,
      .on_close = echo_close},
     {.path = "/test.Echo/Probe", .request = ECHO_DESCRIPTOR, .on_message = echo_unary, .while_draining = true},
+    {.path = "/test.Echo/Drip",
+     .kind = RPC_SERVER_STREAM,
+     .request = ECHO_DESCRIPTOR,
+     .on_message = echo_drip,
+     .on_drained = echo_drained,
+     .on_close = echo_close},
+    {.path = "/test.Echo/Idle",
+     .kind = RPC_BIDI_STREAM,
+     .request = ECHO_DESCRIPTOR,
+     .on_message = echo_bidi,
+     .on_open = echo_open,
+     .on_close = echo_close,
+     .idle_ms = WORLD_IDLE_MS},
     {.path = "/test.Echo/Nothing"},
     {.path = "/test.Echo/NothingStream", .kind = RPC_BIDI_STREAM},
     {.path = NULL},
@@ -305,6 +342,8 @@ static const struct rpc_client_method echo_collect_method = {"/test.Echo/Collect
 static const struct rpc_client_method echo_pour_method = {"/test.Echo/Pour", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_steady_method = {"/test.Echo/Steady", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_probe_method = {"/test.Echo/Probe", ECHO_DESCRIPTOR};
+static const struct rpc_client_method echo_drip_method = {"/test.Echo/Drip", ECHO_DESCRIPTOR};
+static const struct rpc_client_method echo_idle_method = {"/test.Echo/Idle", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_nothing_method = {"/test.Echo/Nothing", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_nothing_stream_method = {"/test.Echo/NothingStream", ECHO_DESCRIPTOR};
 static const struct rpc_client_method echo_unknown_method = {"/test.Echo/Unknown", ECHO_DESCRIPTOR};

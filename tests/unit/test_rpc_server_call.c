@@ -114,6 +114,48 @@ static void every_kind_of_stream_works(void **state)
     assert_true(collect.in_order); /* "0" messages were collected */
 }
 
+static void who_sends_on_drained_sends_one_at_a_time(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream drip;
+
+    watched_open(&drip, world, &echo_drip_method);
+    assert_int_equal(watched_send(&drip, "x"), STATUS_OK);
+    rpc_client_stream_half_close(drip.stream);
+    watched_wait_close(&drip);
+
+    assert_int_equal(drip.status, STATUS_OK);
+    assert_int_equal(drip.received, WORLD_DRIP_COUNT);
+    assert_true(drip.in_order);
+    world_wait(world, &world->closed, 1);
+    assert_int_equal(world_get(world, &world->drained), WORLD_DRIP_COUNT);
+}
+
+static void an_idle_stream_is_ended_but_not_a_busy_one(void **state)
+{
+    enum { BUSY_COUNT = 15 };
+    struct world *world = *state;
+    struct watched_stream busy;
+    struct watched_stream idle;
+    char text[WORLD_TEXT_MAX];
+
+    watched_open(&busy, world, &echo_idle_method);
+    for (int i = 0; i < BUSY_COUNT; i++) { /* longer than the idle time in all */
+        (void)snprintf(text, sizeof(text), "%d", i);
+        assert_int_equal(watched_send(&busy, text), STATUS_OK);
+        world_let_pass(world, WORLD_IDLE_MS / 10);
+    }
+    world_wait(world, &busy.received, BUSY_COUNT);
+    watched_open(&idle, world, &echo_idle_method);
+    watched_wait_close(&idle);
+    watched_wait_close(&busy);
+
+    assert_int_equal(busy.received, BUSY_COUNT);
+    assert_int_equal(idle.status, STATUS_TIMEOUT);
+    assert_string_equal(idle.error.reason, "STREAM_IDLE");
+    assert_int_equal(busy.status, STATUS_TIMEOUT);
+}
+
 static void a_stream_is_open_before_its_first_message(void **state)
 {
     struct world *world = *state;
@@ -280,6 +322,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_row_without_handler_is_unimplemented, setup, teardown),
         cmocka_unit_test_setup_teardown(a_thousand_messages_go_both_ways_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(every_kind_of_stream_works, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_sends_on_drained_sends_one_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_idle_stream_is_ended_but_not_a_busy_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_is_open_before_its_first_message, setup, teardown),
         cmocka_unit_test_setup_teardown(a_client_that_cancels_closes_the_call, setup, teardown),
         cmocka_unit_test_setup_teardown(a_held_call_can_be_answered_from_another_thread, setup, teardown),

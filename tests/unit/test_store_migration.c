@@ -127,6 +127,7 @@ static void check_contents(struct store_fixture *fixture)
     assert_int_equal(store_reserve_ids(fixture->store, 1000), STATUS_OK);
     assert_int_equal(store_id_is_reserved(fixture->store, 7), STATUS_NOT_FOUND);
     assert_int_equal(store_id_is_reserved(fixture->store, 8), STATUS_OK);
+    assert_int_equal(store_file_is_named(fixture->store, "f"), STATUS_NOT_FOUND);
     int64_t lost = 0;
     assert_int_equal(store_note_lost_grader(fixture->store, 1, "g", &lost), STATUS_OK);
     assert_int_equal(lost, 1);
