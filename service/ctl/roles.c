@@ -88,7 +88,9 @@ char *roles_text(Xqueue__V1__RoleGrant *const *grants, size_t count)
                                         : " ",
                            roles_word(grants[at]->role), ends ? ":" : "", ends ? grants[at]->queue : "");
     }
-    return text_take(&text, NULL);
+    char *words = text_take(&text, NULL);
+    text_finish(&text);
+    return words;
 }
 
 void roles_set_json(json_t *object, Xqueue__V1__RoleGrant *const *grants, size_t count)

@@ -100,7 +100,9 @@ char *rights_write_queues(const struct rights *rights)
     for (size_t at = 0; at < rights->count; at++) {
         text_append_format(&text, "%u %s\n", rights->queues[at].roles, rights->queues[at].queue);
     }
-    return text_take(&text, NULL);
+    char *lines = text_take(&text, NULL);
+    text_finish(&text);
+    return lines;
 }
 
 enum status rights_read_queues(struct rights *rights, const char *text)

@@ -88,7 +88,7 @@ static void ctl(struct world *world, int exit_code, const char *const *words, st
     const char *arguments[WORDS_MAX + 3];
     char address[64];
     size_t count = 0;
-    snprintf(address, sizeof address, "tls://localhost:%d", world->port);
+    snprintf(address, sizeof address, "tls://127.0.0.1:%d", world->port);
     arguments[count++] = running_service_program("xqueuectl", texts[0]);
     arguments[count++] = "--address";
     arguments[count++] = address;

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "service/rules/rights.h"
 
-enum { SUBMIT = 1, GRADE = 2, DELIVER = 4, ADMIN = 8 };
+enum { SUBMIT = 1, GRADE = 2, DELIVER = 4, ADMIN = 8, DIGITS = 7 };
 
 static void a_role_for_one_queue_is_for_no_other(void **state)
 {
@@ -114,7 +114,9 @@ static void the_longest_names_are_written_whole(void **state)
     for (int i = 0; i < RIGHTS_QUEUES_MAX; i++) {
         char name[RIGHTS_QUEUE_NAME_MAX];
         memset(name, 'n', sizeof name - 1);
-        snprintf(name + sizeof name - 8, 8, "%07d", i);
+        char number[16];
+        snprintf(number, sizeof number, "%07d", i);
+        memcpy(name + sizeof name - DIGITS - 1, number, DIGITS + 1);
         assert_int_equal(rights_add(&rights, name, RIGHTS_ALL_ROLES), STATUS_OK);
     }
     char *text = rights_write_queues(&rights);
