@@ -668,23 +668,33 @@ void model_service_ends(struct model *model)
     }
 }
 
+/* Stored times are those of the clock before. */
+static void model_move_hard_limit(const struct model *model, const struct model_submission *submission,
+                                  struct model_lease *lease)
+{
+    int64_t full_ms = now(model) + lease->lease_ms;
+    int64_t last_ms = now(model) + settings_of(model, submission)->hard_limit_ms;
+    lease->hard_limit_at_ms = earlier(lease->first_hard_limit_at_ms, last_ms);
+    if (lease->hard_limit_at_ms < full_ms)
+        lease->hard_limit_at_ms = full_ms;
+}
+
 void model_service_starts(struct model *model, const struct lease_table *leases)
 {
     for (size_t at = 0; at < model->count; at++) {
         struct model_submission *submission = model->items[at];
         struct model_lease *newest = model_newest(submission);
-        if (!newest || !newest->outlives)
+        if (!newest)
+            continue;
+        model_move_hard_limit(model, submission, newest);
+        newest->accepted = true; /* for all that the service knows */
+        if (!newest->outlives)
             continue;
         const struct map_node *node = map_find(&leases->by_submission, &submission->id, sizeof submission->id);
         const struct live_lease *live = node ? MAP_OWNER(node, struct live_lease, by_submission) : NULL;
         if (!live || strcmp(live->key, newest->key) != 0 || live->expires_at_ms < now(model) + newest->lease_ms)
             trace_break(model->trace, PROMISE_RESTART, "lease #%u of %" PRId64 " %s the restart", newest->number,
                         submission->id, live ? "is good for less than its length after" : "did not outlive");
-        int64_t full_ms = now(model) + newest->lease_ms;
-        int64_t last_ms = now(model) + settings_of(model, submission)->hard_limit_ms;
-        newest->hard_limit_at_ms = earlier(newest->first_hard_limit_at_ms, last_ms);
-        if (newest->hard_limit_at_ms < full_ms)
-            newest->hard_limit_at_ms = full_ms;
-        model_promise(submission, newest, full_ms);
+        model_promise(submission, newest, now(model) + newest->lease_ms);
     }
 }
