@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "tests/simulation/actors.h"
+#include "tests/simulation/skills.h"
 
 enum { GRANTS_MAX = 4, RETRY_MS_MAX = 60000 };
 
@@ -250,6 +251,8 @@ struct poll_ask {
     int64_t deadline_ms;
     size_t count;
     struct model_grant grants[GRANTS_MAX];
+    struct label skills[SKILLS_COUNT];
+    struct labels offered; /* of skills */
 };
 
 static int64_t poll_limit(const struct poll_ask *poll, const struct queues *queues)
@@ -284,7 +287,7 @@ static enum status poll_run(struct ask *ask, struct queues *queues)
     char grader[16];
     int64_t limit = poll_limit(poll, queues);
     snprintf(grader, sizeof grader, "g%d", poll->grader);
-    const struct lease_order order = {.grader = grader, .slots = poll->slots, .max = poll->max};
+    const struct lease_order order = {.grader = grader, .slots = poll->slots, .max = poll->max, .labels = poll->offered};
     struct queue *queue = queues_find(queues, queues->config->queues[poll->queue].name);
     enum status status = grading_lease(queues, queue, &order, grants, &count);
     poll->count = 0;
@@ -296,6 +299,7 @@ static enum status poll_run(struct ask *ask, struct queues *queues)
         return status;
     if (poll->deadline_ms == 0)
         poll->deadline_ms = queues->now_ms + poll->wait_ms;
+    ask->command.offered = &poll->offered;
     queues_park(queues, &ask->command, &queue->polls, poll->deadline_ms);
     ask->parked = true;
     return STATUS_OK;
@@ -320,6 +324,7 @@ void poller_leases(struct simulation *simulation)
     poll->ask.told = poll_told;
     poll->simulation = simulation;
     poll->grader = (int)simulation_roll(simulation, MODEL_GRADERS);
+    poll->offered = skills_labels(skills_of(poll->grader), poll->skills);
     poll->queue = (int)simulation_roll(simulation, SIMULATION_QUEUES);
     poll->max = simulation_roll(simulation, 4) ? 1 : simulation_roll(simulation, GRANTS_MAX) + 1;
     poll->slots = simulation_roll(simulation, 2) ? simulation_roll(simulation, 5) : 0;

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "tests/simulation/actors.h"
+#include "tests/simulation/skills.h"
 
 enum { HELD_MAX = 16, SLOTS_MAX = 5, SILENCE = 3 };
 
@@ -261,12 +262,14 @@ static enum status hello_run(struct ask *ask, struct queues *queues)
     snprintf(instance, sizeof instance, "%d", stream->instance);
     for (size_t at = 0; at < SIMULATION_QUEUES; at++)
         names[at] = queues->config->queues[at].name;
+    struct label labels[SKILLS_COUNT];
     const struct work_hello hello = {
         .grader = grader,
         .instance = instance,
         .queues = names,
         .queue_count = SIMULATION_QUEUES,
         .slots = stream->slots,
+        .labels = skills_labels(skills_of(stream->grader), labels),
         .held = said->held,
         .held_count = said->held_count,
     };

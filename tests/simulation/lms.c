@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "service/rules/order.h"
 #include "tests/simulation/actors.h"
+#include "tests/simulation/skills.h"
 
 enum { REPLACE_KEYS = 12, TEXT_MAX = 32 };
 
@@ -32,6 +33,8 @@ static enum status submit_run(struct ask *ask, struct queues *queues)
         snprintf(request, sizeof request, "r%" PRIu64, sent->request);
     if (sent->student != 0 && submit->simulation->options.sabotage != SABOTAGE_IGNORES_STUDENTS)
         snprintf(student, sizeof student, "student%d", sent->student);
+    struct label labels[SKILLS_COUNT];
+    unsigned skills = submit->simulation->options.sabotage == SABOTAGE_IGNORES_LABELS ? 0 : sent->skills;
     struct submit_order order = {
         .queue = queues->config->queues[sent->queue].name,
         .request = {.submitter = lms, .request_id = request, .fairness_key = student, .cost = 1},
@@ -45,6 +48,7 @@ static enum status submit_run(struct ask *ask, struct queues *queues)
                 .results_channel = sent->has_destination && sent->channel != 0 ? channel : nothing,
                 .trace_parent = nothing,
                 .trace_state = nothing,
+                .labels = skills_labels(skills, labels),
             },
         .priority = sent->rank,
         .not_before_ms = submit->not_before_ms,
@@ -110,6 +114,7 @@ void lms_submits(struct simulation *simulation)
     sent->has_destination = simulation_roll(simulation, 8) != 0;
     sent->channel = simulation_roll(simulation, 4) == 0;
     sent->student = (int)simulation_roll(simulation, 5);
+    sent->skills = simulation_roll(simulation, 4) == 0 ? simulation_roll(simulation, SKILLS_ALL + 1) : 0;
     sent->rank = priorities[simulation_roll(simulation, 5)];
     submit->not_before_ms = simulation_roll(simulation, 8) == 0 ? simulation_roll(simulation, 20000) + 1 : 0;
     submit->expire_after_ms = simulation_roll(simulation, 12) == 0 ? simulation_roll(simulation, 600000) + 1 : 0;

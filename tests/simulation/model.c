@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "tests/simulation/skills.h"
 
 /* ---- the account ---- */
 
@@ -315,6 +316,9 @@ static void model_check_grant(struct model *model, struct model_submission *subm
     if (now(model) < submission->ready_at_ms)
         trace_break(trace, PROMISE_STATE, "%" PRId64 " is granted %" PRId64 " ms before its time", grant->id,
                     submission->ready_at_ms - now(model));
+    if ((submission->skills & ~skills_of(grant->grader)) != 0)
+        trace_break(trace, PROMISE_LABELS, "%" PRId64 " is granted to g%d, which has not all of its labels", grant->id,
+                    grant->grader);
     if (model->paused[submission->queue])
         trace_break(trace, PROMISE_STATE, "%" PRId64 " is granted, and its queue is paused", grant->id);
     if (grant->body != submission->body)
@@ -562,7 +566,8 @@ void model_claimed(struct model *model, struct lease_name name, int grader, int 
 
 void model_resumed(struct model *model, struct lease_name name, int grader, int instance, const struct held_answer *answer)
 {
-    struct model_lease *lease = model_held(model, name, answer->kept ? STATUS_OK : STATUS_STALE, "resumption");
+    enum status lost = model_find(model, name.submission_id) ? STATUS_STALE : STATUS_NOT_FOUND; /* LeaseLost names no other */
+    struct model_lease *lease = model_held(model, name, answer->kept ? STATUS_OK : lost, "resumption");
     if (!lease)
         return;
     struct model_submission *submission = model_find(model, name.submission_id);

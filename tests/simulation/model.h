@@ -75,8 +75,9 @@ struct model_submission {
     uint64_t body;
     bool has_destination;
     int channel;
-    int student;   /* whose fairness key it has; 0 = none */
-    uint32_t rank; /* of its priority */
+    int student;     /* whose fairness key it has; 0 = none */
+    unsigned skills; /* that a grader must have: see skills.h */
+    uint32_t rank;   /* of its priority */
     int64_t submitted_at_ms;
     int64_t ready_at_ms; /* not before */
     int64_t expires_at_ms;

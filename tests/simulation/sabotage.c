@@ -24,6 +24,7 @@ static const struct {
     [SABOTAGE_FORGETS_A_SUBMISSION] = {"forgets-a-submission", PROMISE_FINAL},
     [SABOTAGE_MISCOUNTS] = {"miscounts", PROMISE_MEMORY},
     [SABOTAGE_IGNORES_STUDENTS] = {"ignores-students", PROMISE_FAIR},
+    [SABOTAGE_IGNORES_LABELS] = {"ignores-labels", PROMISE_LABELS},
 };
 
 const char *sabotage_name(enum sabotage sabotage)

@@ -15,6 +15,7 @@ static const char *const names[PROMISE_END] = {
     [PROMISE_RESTART] = "restart",
     [PROMISE_DELIVERY] = "delivery",
     [PROMISE_FINAL] = "final",
+    [PROMISE_LABELS] = "labels",
     [PROMISE_FAIR] = "fair",
     [PROMISE_STATE] = "state",
     [PROMISE_MEMORY] = "memory",

@@ -25,6 +25,7 @@ enum promise {
     PROMISE_RESTART,      /* a restart ends no live lease */
     PROMISE_DELIVERY,     /* an outcome is brought until the LMS has it, in order, and then no more */
     PROMISE_FINAL,        /* every submission reaches a final state */
+    PROMISE_LABELS,       /* a grader is granted nothing that it has not the labels for */
     PROMISE_FAIR,         /* one student cannot keep another waiting for long */
     PROMISE_STATE,        /* no state that nothing explains */
     PROMISE_MEMORY,       /* memory says what the store says */
