@@ -346,10 +346,25 @@ bool settings_have_token(const struct settings *settings)
     return settings->token || settings->token_file;
 }
 
+/* What may follow "Bearer " in a header. */
+static bool is_token(const char *text)
+{
+    const char *at = text;
+    while (*at > ' ' && *at <= '~')
+        at++;
+    return *at == '\0' && at > text;
+}
+
 enum status settings_token(const struct settings *settings, char *out, struct error *error)
 {
-    if (!settings->token)
-        return read_line(settings->token_file, "token", out, SETTINGS_TOKEN_MAX, error);
-    (void)text_copy(out, SETTINGS_TOKEN_MAX, settings->token);
-    return STATUS_OK;
+    enum status status = STATUS_OK;
+    if (settings->token)
+        (void)text_copy(out, SETTINGS_TOKEN_MAX, settings->token);
+    else
+        status = read_line(settings->token_file, "token", out, SETTINGS_TOKEN_MAX, error);
+    if (status != STATUS_OK || is_token(out))
+        return status;
+    memory_wipe(out, SETTINGS_TOKEN_MAX);
+    return error_set(error, STATUS_INVALID, NULL, "%s%s: blanks and special characters are in no token",
+                     settings->token ? "the token" : "token file ", settings->token ? "" : settings->token_file);
 }

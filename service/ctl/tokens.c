@@ -51,7 +51,9 @@ static void print_created(const struct command_call *call, const Xqueue__V1__Cre
         report_json(object);
         return;
     }
-    (void)printf("token: %s\nid: %s\nIt is not shown again.\n", created->token, created->info->token_id);
+    // The token alone, so that it can be sent into a file; the rest is for whoever looks on.
+    (void)printf("%s\n", created->token);
+    (void)fprintf(stderr, "id: %s; the token is not shown again\n", created->info->token_id);
 }
 
 /* The generated types are not const, though nothing is written. */
