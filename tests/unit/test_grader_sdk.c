@@ -434,6 +434,16 @@ static void the_password_is_read_from_a_file_at_each_login(void **state)
     (void)unlink(path);
 }
 
+static void what_cannot_be_a_token_ends_the_grader_and_is_said(void **state)
+{
+    struct grader_rig *rig = *state;
+    rig->options.token = "token: abc";
+    grader_rig_start(rig);
+
+    assert_int_equal(grader_rig_join(rig), XQUEUE_STATUS_INVALID);
+    assert_true(grader_rig_await_log(rig, "the token: blanks and special characters are in no token"));
+}
+
 /* ---- options ---- */
 
 static void a_bad_address_is_refused(void **state)
@@ -560,6 +570,7 @@ int main(void)
         CASE(a_session_that_ends_before_the_welcome_is_followed_by_a_new_login),
         CASE(a_busy_login_is_tried_again),
         CASE(the_password_is_read_from_a_file_at_each_login),
+        CASE(what_cannot_be_a_token_ends_the_grader_and_is_said),
         CASE(a_bad_address_is_refused),
         CASE(bad_options_are_refused_with_their_name),
         CASE(what_is_not_in_the_options_comes_from_the_environment),
