@@ -140,7 +140,7 @@ static void services_are_those_of_the_methods(void **state)
     size_t count = 0;
     for (const char *name = descriptor_index_service(index, 0); name; name = descriptor_index_service(index, count)) {
         count++;
-        assert_int_equal(methods_serve(methods, name), strcmp(name, "xqueue.v1.Files") != 0);
+        assert_true(methods_serve(methods, name));
     }
     assert_int_equal(count, 10);
     assert_false(methods_serve(methods, ""));
