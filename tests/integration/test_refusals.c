@@ -148,12 +148,11 @@ static void a_submission_of_somebody_else_cannot_be_seen(void **state)
 
 /* ---- gRPC: unknown and malformed ---- */
 
-static void methods_that_are_not_built_yet_or_unknown_are_unimplemented(void **state)
+static void unknown_methods_are_unimplemented(void **state)
 {
     struct conversation *talk = *state;
     struct core_caller *caller = core_caller_open(talk->service.core, "everybody");
-    static const char *const paths[] = {"/xqueue.v1.Files/Fetch", "/xqueue.v1.Graders/NoSuchMethod", "/no.such.Service/Method",
-                                        "/"};
+    static const char *const paths[] = {"/xqueue.v1.Graders/NoSuchMethod", "/no.such.Service/Method", "/"};
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         const enum status status = ask(caller, paths[i], NULL);
@@ -423,7 +422,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_and_an_unknown_user_are_refused_alike),
         cmocka_unit_test(a_session_that_was_logged_out_is_over),
         cmocka_unit_test(a_submission_of_somebody_else_cannot_be_seen),
-        cmocka_unit_test(methods_that_are_not_built_yet_or_unknown_are_unimplemented),
+        cmocka_unit_test(unknown_methods_are_unimplemented),
         cmocka_unit_test(bytes_that_are_no_message_are_refused_and_the_service_goes_on),
         cmocka_unit_test(requests_over_their_bounds_are_refused_and_store_nothing),
         cmocka_unit_test(a_full_queue_refuses_more_with_a_time_to_wait),

@@ -29,7 +29,7 @@ void server_fixture_configure(struct server_fixture *fixture)
                  "  listen: ['127.0.0.1:0']\n"
                  "  database: xqueue.db\n"
                  "  drain_ms: 20000\n"
-                 "  ping_period_ms: 600000\n"
+                 "  ping_period_ms: 590000\n"
                  "queues:\n"
                  "  demo: {lease_ms: %d}\n"
                  "  small: {ready_max: 1, body_bytes_max: 10}\n"

@@ -20,7 +20,7 @@
 
 #define CHANNEL      "results-of-lms"
 #define STATE(name_) XQUEUE__V1__DELIVERY_STATE__DELIVERY_STATE_##name_
-enum { PING_MS = 600000, DELIVERY_LEASE_MS = 60000, RETRY_MS = 300000, KEY_MAX = 64 };
+enum { PING_MS = 590000, DELIVERY_LEASE_MS = 60000, RETRY_MS = 300000, KEY_MAX = 64 };
 
 static const struct rpc_client_method stream_method = {"/xqueue.v1.Deliveries/Stream", &xqueue__v1__delivery__descriptor};
 

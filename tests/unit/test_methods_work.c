@@ -27,7 +27,7 @@
         (message_).field_ = (value_);                                    \
     } while (0)
 
-enum { LEASE_MS = SERVER_FIXTURE_LEASE_MS, ACCEPT_MS = 10000, PING_MS = 600000 };
+enum { LEASE_MS = SERVER_FIXTURE_LEASE_MS, ACCEPT_MS = 10000, PING_MS = 590000 };
 
 /* A greeted grader with credit for three. */
 static struct grader_stream *greeted(struct server_fixture *server, const char *name, const char *instance)

@@ -72,7 +72,7 @@ def grade(channel, token, submission_id, body):
         response_deserializer=graders.ServerMessage.FromString,
     )
     stream = work(iter(outbox.get, None), metadata=[("authorization", f"Bearer {token}")], timeout=PATIENCE_S)
-    outbox.put(graders.GraderMessage(hello=graders.Hello(grader="python", instance="1", sdk="public", queues=["calm"], slots=1)))
+    outbox.put(graders.GraderMessage(hello=graders.Hello(grader="python", instance="1", sdk="public", queues=["calm"], slots=1, labels={"language": "python"})))
     outbox.put(graders.GraderMessage(credit=graders.Credit(submissions=1)))
     heard = []
     for message in stream:
