@@ -36,7 +36,7 @@ static int set_up(void **state)
 
 /* ---- the LMS ---- */
 
-static struct running_program *taker_starts(struct conversation *talk, const char *instance)
+static struct running_program *taker_starts(struct conversation *talk, const char *instance, const char *lag)
 {
     char work[RUNNING_SERVICE_TEXT_MAX];
     char file[RUNNING_SERVICE_TEXT_MAX];
@@ -48,6 +48,7 @@ static struct running_program *taker_starts(struct conversation *talk, const cha
                                      "results",
                                      instance,
                                      running_service_path(&talk->service, "received", file),
+                                     lag,
                                      NULL};
     const struct running_program_options options = {.arguments = arguments};
 
@@ -135,7 +136,7 @@ static void every_result_comes_whatever_is_killed(void **state)
     struct core_caller *grader = core_caller_open(talk->service.core, "grader");
     static uint64_t ids[RESULTS];
     static unsigned counts[SUBMISSIONS_MAX];
-    struct running_program *taker = taker_starts(talk, "start-1");
+    struct running_program *taker = taker_starts(talk, "start-1", "5");
 
     for (size_t i = 0; i < RESULTS; i++) {
         ids[i] = submits_for_channel(talk);
@@ -148,13 +149,13 @@ static void every_result_comes_whatever_is_killed(void **state)
             running_program_signal(taker, SIGKILL);
             assert_int_equal(running_program_wait(taker), -SIGKILL);
             running_program_destroy(taker);
-            taker = taker_starts(talk, "start-2");
+            taker = taker_starts(talk, "start-2", "5");
         }
     }
     running_program_signal(taker, SIGTERM); // what it has not acknowledged yet, it does now
     assert_int_equal(running_program_wait(taker), 0);
     running_program_destroy(taker);
-    taker = taker_starts(talk, "start-3");
+    taker = taker_starts(talk, "start-3", "0");
     for (size_t i = 0; i < RESULTS; i++) {
         is_received(talk, ids[i], taker);
         assert_true(core_await_delivery(talk->admin, ids[i], DELIVERY(DELIVERED)));
@@ -179,7 +180,7 @@ static void results_wait_for_an_lms_that_comes_later(void **state)
     running_service_stop_core(&talk->service);
     running_service_start_core(&talk->service);
 
-    struct running_program *taker = taker_starts(talk, "start-1");
+    struct running_program *taker = taker_starts(talk, "start-1", "5");
     is_received(talk, first, taker);
     running_service_stop_core(&talk->service);
     assert_true(running_program_await(taker, "broken: StatusCode.UNAVAILABLE", 1));

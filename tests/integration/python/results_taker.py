@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An LMS that takes its results itself, over Deliveries.Stream: the public grpcio with modules that protoc made just now.
 
-results_taker.py ADDRESS PROTO_DIR WORK_DIR CHANNEL INSTANCE FILE. Appends "ID RESULT" to FILE for each delivery, and acknowledges
-it some deliveries later. Comes again when the stream breaks, naming what it has not acknowledged yet. SIGTERM: acknowledges
+results_taker.py ADDRESS PROTO_DIR WORK_DIR CHANNEL INSTANCE FILE LAG. Appends "ID RESULT" to FILE for each delivery, and acknowledges
+it LAG deliveries later. Comes again when the stream breaks, naming what it has not acknowledged yet. SIGTERM: acknowledges
 the rest, half-closes, and prints "ended OK".
 """
 import queue
@@ -15,11 +15,11 @@ import time
 import grpc
 
 PATIENCE_S = 20
-LAG = 5  # received and not acknowledged, at most
 
 
 class Taker:
-    def __init__(self, address, channel_name, instance, path):
+    def __init__(self, address, channel_name, instance, path, lag):
+        self.lag = lag  # received and not acknowledged, at most
         options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
         self.channel = grpc.insecure_channel(address, options)
         self.channel_name = channel_name
@@ -58,7 +58,7 @@ class Taker:
         self.file.write(f"{delivery.submission_id} {delivery.result.decode()}\n")
         self.unanswered.pop(delivery.submission_id, None)
         self.unanswered[delivery.submission_id] = delivery.delivery_key
-        self.acknowledge_down_to(LAG)
+        self.acknowledge_down_to(self.lag)
 
     def end(self, *_):
         self.ending = True
@@ -94,13 +94,13 @@ class Taker:
                 time.sleep(0.02)
 
 
-address, proto_dir, work_dir, channel_name, instance, path = sys.argv[1:]
+address, proto_dir, work_dir, channel_name, instance, path, lag = sys.argv[1:]
 protos = [f"xqueue/v1/{name}.proto" for name in ("deliveries", "sessions")]
 subprocess.run(["protoc", f"-I{proto_dir}", f"--python_out={work_dir}", *protos], check=True)
 sys.path.insert(0, work_dir)
 from xqueue.v1 import deliveries_pb2 as deliveries  # noqa: E402
 
-taker = Taker(address, channel_name, instance, path)
+taker = Taker(address, channel_name, instance, path, int(lag))
 signal.signal(signal.SIGTERM, taker.end)
 print("taking", file=sys.stderr)
 taker.run()
