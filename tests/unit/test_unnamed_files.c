@@ -170,7 +170,7 @@ static void more_files_than_one_check_takes_are_all_looked_at(void **state)
     enum { MANY = 3 * FILE_FOLDER_DOOMED_MAX };
     struct world *world = *state;
     static struct kept_file kept[MANY];
-    char bytes[16];
+    char bytes[32];
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(bytes, sizeof bytes, "file %d", i);
         kept[i] = uploads(world, bytes);
