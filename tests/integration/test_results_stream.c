@@ -40,10 +40,12 @@ static struct running_program *taker_starts(struct conversation *talk, const cha
 {
     char work[RUNNING_SERVICE_TEXT_MAX];
     char file[RUNNING_SERVICE_TEXT_MAX];
+    static const char script[] = XQUEUE_SOURCE_DIR "/tests/integration/python/results_taker.py";
+    static const char protos[] = XQUEUE_SOURCE_DIR "/proto";
     const char *const arguments[] = {"/usr/bin/python3",
-                                     XQUEUE_SOURCE_DIR "/tests/integration/python/results_taker.py",
+                                     script,
                                      talk->service.core,
-                                     XQUEUE_SOURCE_DIR "/proto",
+                                     protos,
                                      running_service_path(&talk->service, "modules", work),
                                      "results",
                                      instance,
