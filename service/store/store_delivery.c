@@ -157,9 +157,7 @@ enum status store_renew_delivery(struct store *store, const struct store_deliver
     query_bind_int(&query, row->lease_expires_at_ms);
     query_bind_int(&query, row->submission_id);
     query_bind_text(&query, row->lease_key);
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    return status == STATUS_OK && changes == 0 ? STATUS_STALE : status;
+    return query_run_on_one(&query, STATUS_STALE);
 }
 
 enum status store_move_delivery(struct store *store, struct store_delivery *row, enum delivery_state to)
@@ -181,12 +179,8 @@ enum status store_move_delivery(struct store *store, struct store_delivery *row,
     query_bind_text(&query, row->message);
     query_bind_int(&query, row->submission_id);
     query_bind_text(&query, delivery_state_name(row->state));
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    if (changes == 0)
-        return STATUS_WRONG_STATE;
-    row->state = to;
-    return STATUS_OK;
+    enum status status = query_run_on_one(&query, STATUS_WRONG_STATE);
+    if (status == STATUS_OK)
+        row->state = to;
+    return status;
 }

@@ -200,6 +200,9 @@ void query_bind_bytes(struct query *query, const void *data, size_t length);
 /* Runs to the end, ignoring rows. *out_changes (may be NULL): rows changed. */
 enum status query_run(struct query *query, int64_t *out_changes) STATUS_CHECKED;
 
+/* The same, for what must change a row: otherwise is what is answered when it changed none. */
+enum status query_run_on_one(struct query *query, enum status otherwise) STATUS_CHECKED;
+
 /* The next row. STATUS_NOT_FOUND: no more. After anything but STATUS_OK the query has ended. */
 enum status query_row(struct query *query) STATUS_CHECKED;
 

@@ -54,6 +54,13 @@ enum status query_run(struct query *query, int64_t *out_changes)
     return status;
 }
 
+enum status query_run_on_one(struct query *query, enum status otherwise)
+{
+    int64_t changes = 0;
+    enum status status = query_run(query, &changes);
+    return status == STATUS_OK && changes == 0 ? otherwise : status;
+}
+
 enum status query_row(struct query *query)
 {
     assert(query->bound == sqlite3_bind_parameter_count(query->statement));

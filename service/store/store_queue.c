@@ -37,14 +37,6 @@ static void read_queue(struct query *query, struct store_queue *queue)
     queue->settings.submits_per_minute_max = query_int(query);
 }
 
-/* One row must have changed. */
-static enum status run_on_one(struct query *query)
-{
-    int64_t changes = 0;
-    enum status status = query_run(query, &changes);
-    return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
-}
-
 enum status store_insert_queue_settings(struct store *store, int64_t queue_id, const struct store_queue_settings *settings)
 {
     struct query query = query_start(store, STATEMENT_INSERT_QUEUE_SETTINGS);
@@ -58,14 +50,14 @@ enum status store_update_queue_settings(struct store *store, int64_t queue_id, c
     struct query query = query_start(store, STATEMENT_UPDATE_QUEUE_SETTINGS);
     bind_settings(&query, settings);
     query_bind_int(&query, queue_id);
-    return run_on_one(&query);
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_delete_queue_settings(struct store *store, int64_t queue_id)
 {
     struct query query = query_start(store, STATEMENT_DELETE_QUEUE_SETTINGS);
     query_bind_int(&query, queue_id);
-    return run_on_one(&query);
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_set_queue_gates(struct store *store, int64_t queue_id, bool paused, bool draining)
@@ -74,7 +66,7 @@ enum status store_set_queue_gates(struct store *store, int64_t queue_id, bool pa
     query_bind_int(&query, paused);
     query_bind_int(&query, draining);
     query_bind_int(&query, queue_id);
-    return run_on_one(&query);
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_visit_queue_settings(struct store *store, void (*visit)(void *context, const struct store_queue *queue),

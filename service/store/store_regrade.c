@@ -42,14 +42,12 @@ enum status store_find_regrade(struct store *store, int64_t id, struct store_reg
 
 static enum status count(struct store *store, int64_t id, struct store_regrade more)
 {
-    int64_t changes = 0;
     struct query query = query_start(store, STATEMENT_COUNT_REGRADE);
     query_bind_int(&query, more.total);
     query_bind_int(&query, more.graded);
     query_bind_int(&query, more.failed);
     query_bind_int(&query, id);
-    enum status status = query_run(&query, &changes);
-    return status == STATUS_OK && changes == 0 ? STATUS_NOT_FOUND : status;
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_insert_regraded(struct store *store, int64_t regrade_id, int64_t submission_id)

@@ -201,14 +201,10 @@ enum status store_move_submission(struct store *store, struct store_submission *
     query_bind_text(&query, row->message);
     query_bind_int(&query, row->id);
     query_bind_text(&query, submission_state_name(row->state));
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    if (changes == 0)
-        return STATUS_WRONG_STATE;
-    row->state = to;
-    return STATUS_OK;
+    enum status status = query_run_on_one(&query, STATUS_WRONG_STATE);
+    if (status == STATUS_OK)
+        row->state = to;
+    return status;
 }
 
 enum status store_renew_lease(struct store *store, int64_t id, const char *lease_key, int64_t expires_at_ms)
@@ -217,11 +213,7 @@ enum status store_renew_lease(struct store *store, int64_t id, const char *lease
     query_bind_int(&query, expires_at_ms);
     query_bind_int(&query, id);
     query_bind_text(&query, lease_key);
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    return changes == 0 ? STATUS_STALE : STATUS_OK;
+    return query_run_on_one(&query, STATUS_STALE);
 }
 
 enum status store_hand_over_lease(struct store *store, int64_t id, const char *lease_key, const char *grader)
@@ -230,11 +222,7 @@ enum status store_hand_over_lease(struct store *store, int64_t id, const char *l
     query_bind_text(&query, grader);
     query_bind_int(&query, id);
     query_bind_text(&query, lease_key);
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    return changes == 0 ? STATUS_STALE : STATUS_OK;
+    return query_run_on_one(&query, STATUS_STALE);
 }
 
 enum status store_visit_leased(struct store *store, void (*visit)(void *context, const struct store_submission *row),

@@ -43,11 +43,7 @@ enum status store_delete_token(struct store *store, const char *id)
 {
     struct query query = query_start(store, STATEMENT_DELETE_TOKEN);
     query_bind_text(&query, id);
-    int64_t changes = 0;
-    enum status status = query_run(&query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    return changes == 0 ? STATUS_NOT_FOUND : STATUS_OK;
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_delete_tokens_of_user(struct store *store, const char *user)

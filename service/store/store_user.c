@@ -24,16 +24,6 @@ void store_user_finish(struct store_user *user)
     rights_finish(&user->rights);
 }
 
-/* One row must have changed. */
-static enum status run_on_one(struct query *query)
-{
-    int64_t changes = 0;
-    enum status status = query_run(query, &changes);
-    if (status != STATUS_OK)
-        return status;
-    return changes == 0 ? STATUS_NOT_FOUND : STATUS_OK;
-}
-
 enum status store_insert_user(struct store *store, const struct store_user *user)
 {
     assert(user->name[0] != '\0');
@@ -59,7 +49,7 @@ enum status store_update_user(struct store *store, const struct store_user *user
     query_bind_int(&query, user->rights.everywhere);
     query_bind_text(&query, queue_roles);
     query_bind_text(&query, user->name);
-    enum status status = run_on_one(&query);
+    enum status status = query_run_on_one(&query, STATUS_NOT_FOUND);
     memory_free(queue_roles);
     return status;
 }
@@ -68,7 +58,7 @@ enum status store_delete_user(struct store *store, const char *name)
 {
     struct query query = query_start(store, STATEMENT_DELETE_USER);
     query_bind_text(&query, name);
-    return run_on_one(&query);
+    return query_run_on_one(&query, STATUS_NOT_FOUND);
 }
 
 enum status store_find_user(struct store *store, const char *name, struct store_user *out_user)
