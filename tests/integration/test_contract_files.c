@@ -42,16 +42,7 @@ static struct running_program *client_starts(struct conversation *talk, const ch
 
 static void client_does(struct conversation *talk, const char *step)
 {
-    struct running_program *client = client_starts(talk, step);
-    const int outcome = running_program_wait(client);
-    const bool is_fine = running_program_count(client, "fine") == 1;
-
-    if (outcome != 0 || !is_fine) {
-        running_program_dump(client);
-    }
-    running_program_destroy(client);
-    assert_int_equal(outcome, 0);
-    assert_true(is_fine);
+    assert_true(running_program_ends_saying(client_starts(talk, step), "fine"));
 }
 
 static size_t names_on_the_way(const struct conversation *talk)

@@ -33,15 +33,7 @@ static void run_client(struct conversation *talk, const char *interpreter, const
     const struct running_program_options options = {.arguments = arguments, .environment = environment};
 
     (void)snprintf(port, sizeof(port), "%d", talk->service.core_port);
-    struct running_program *client = running_program_start(&options);
-    const int outcome = running_program_wait(client);
-    const bool is_fine = running_program_count(client, "fine") == 1;
-    if (outcome != 0 || !is_fine) {
-        running_program_dump(client);
-    }
-    running_program_destroy(client);
-    assert_int_equal(outcome, 0);
-    assert_true(is_fine);
+    assert_true(running_program_ends_saying(running_program_start(&options), "fine"));
 }
 
 #define SCRIPT(name_) XQUEUE_SOURCE_DIR "/tests/interop/" name_

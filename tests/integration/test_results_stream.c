@@ -66,13 +66,7 @@ static struct running_program *taker_starts(struct conversation *talk, const cha
 static void taker_ends(struct running_program *taker)
 {
     running_program_signal(taker, SIGTERM);
-    const int outcome = running_program_wait(taker);
-    if (outcome != 0) {
-        running_program_dump(taker);
-    }
-    assert_int_equal(outcome, 0);
-    assert_int_equal(running_program_count(taker, "ended OK"), 1);
-    running_program_destroy(taker);
+    assert_true(running_program_ends_saying(taker, "ended OK"));
 }
 
 /* How often each submission's result has come; every line must say what the grader said. */

@@ -327,3 +327,14 @@ void running_program_destroy(struct running_program *program)
     text_finish(&program->lines);
     memory_free(program);
 }
+
+bool running_program_ends_saying(struct running_program *program, const char *text)
+{
+    const bool is_fine = running_program_wait(program) == 0 && running_program_count(program, text) == 1;
+
+    if (!is_fine) {
+        running_program_dump(program);
+    }
+    running_program_destroy(program);
+    return is_fine;
+}

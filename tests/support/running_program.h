@@ -47,6 +47,9 @@ void running_program_signal(struct running_program *program, int number);
 /* Waits for the end: the exit code, or minus the signal that ended it, or RUNNING_PROGRAM_STILL_RUNS. Any number of times. */
 int running_program_wait(struct running_program *program);
 
+/* Waits for the end: true when the exit code is 0 and its log has text once; else the log is dumped. Frees the program. */
+bool running_program_ends_saying(struct running_program *program, const char *text);
+
 /* Is it sure that no sanitizer complained? Prints the log to standard error when one did. */
 bool running_program_is_clean(struct running_program *program);
 
