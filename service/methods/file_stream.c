@@ -2,6 +2,9 @@
 #include "service/methods/file_stream.h"
 
 #include "base/memory.h"
+#include "service/methods/files.h"
+#include "service/methods/methods.h"
+#include "xqueue/v1/files.pb-c.h"
 
 static void end_run(struct file_job *job)
 {
@@ -64,3 +67,24 @@ void file_stream_on_close(struct rpc_server_call *call)
         file_stream_release(stream);
     }
 }
+
+const struct rpc_method files_methods[] = {
+    {.path = "/xqueue.v1.Files/Upload",
+     .kind = RPC_CLIENT_STREAM,
+     .request = &xqueue__v1__upload_request__descriptor,
+     .on_open = file_upload_on_open,
+     .on_message = file_upload_on_message,
+     .on_half_close = file_upload_on_half_close,
+     .on_close = file_stream_on_close,
+     .idle_ms = FILE_STREAM_IDLE_MS,
+     .role = METHOD_SUBMIT},
+    {.path = "/xqueue.v1.Files/Fetch",
+     .kind = RPC_SERVER_STREAM,
+     .request = &xqueue__v1__fetch_request__descriptor,
+     .on_message = file_fetch_on_message,
+     .on_drained = file_fetch_on_drained,
+     .on_close = file_stream_on_close,
+     .idle_ms = FILE_STREAM_IDLE_MS,
+     .role = METHOD_SUBMIT_OR_GRADE},
+    {0},
+};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The methods of the service Files: file_upload.c and file_fetch.c. The table is in methods.c.
+ * The methods of the service Files: file_upload.c and file_fetch.c; their table is in file_stream.c.
  *
  * Threading: loop thread.
  */
