@@ -40,14 +40,17 @@ static int prepare(struct command_call *call, struct filter *filter, Xqueue__V1_
     return 0;
 }
 
-static int run_plain(struct command_call *call, struct bulk *bulk)
+/* fill adds what the change has of its own to the request; NULL: nothing. */
+static int run_change(struct bulk *bulk, void (*fill)(const struct command_call *call, Xqueue__V1__BulkRequest *request))
 {
     struct filter filter;
     Xqueue__V1__BulkRequest request;
     struct error error = {0};
-    int exit_code = prepare(call, &filter, &request);
+    int exit_code = prepare(bulk->call, &filter, &request);
     if (exit_code != 0)
         return exit_code;
+    if (fill)
+        fill(bulk->call, &request);
     enum status status = bulk_run(bulk, &request, &error);
     return bulk_finish(bulk, status, &error);
 }
@@ -57,7 +60,7 @@ static int run_plain(struct command_call *call, struct bulk *bulk)
 static int run_requeue(struct command_call *call)
 {
     struct bulk bulk = {.call = call, .method = &requeue_method, .verb = "requeue", .done = "requeued"};
-    return run_plain(call, &bulk);
+    return run_change(&bulk, NULL);
 }
 
 static const struct command_option change_options[] = {CHANGE_OPTIONS};
@@ -79,7 +82,7 @@ static int run_requeue_deliveries(struct command_call *call)
 {
     struct bulk bulk = {
         .call = call, .method = &requeue_deliveries_method, .verb = "deliver again", .done = "will deliver again"};
-    return run_plain(call, &bulk);
+    return run_change(&bulk, NULL);
 }
 
 const struct command command_requeue_deliveries = {
@@ -92,20 +95,17 @@ const struct command command_requeue_deliveries = {
 
 /* ---- retire ---- */
 
+static void fill_retire(const struct command_call *call, Xqueue__V1__BulkRequest *request)
+{
+    const char *reason = command_text(call, "reason");
+    request->reason = (char *)(uintptr_t)(reason ? reason : ""); // the generated type is not const
+    request->tell_nobody = command_flag(call, "tell-nobody");
+}
+
 static int run_retire(struct command_call *call)
 {
     struct bulk bulk = {.call = call, .method = &bulk_retire_method, .verb = "give up", .done = "gave up"};
-    struct filter filter;
-    Xqueue__V1__BulkRequest request;
-    struct error error = {0};
-    const char *reason = command_text(call, "reason");
-    int exit_code = prepare(call, &filter, &request);
-    if (exit_code != 0)
-        return exit_code;
-    request.reason = (char *)(uintptr_t)(reason ? reason : ""); // the generated type is not const
-    request.tell_nobody = command_flag(call, "tell-nobody");
-    enum status status = bulk_run(&bulk, &request, &error);
-    return bulk_finish(&bulk, status, &error);
+    return run_change(&bulk, fill_retire);
 }
 
 static const struct command_option retire_options[] = {
@@ -124,18 +124,15 @@ const struct command command_retire = {
 
 /* ---- purge ---- */
 
+static void fill_purge(const struct command_call *call, Xqueue__V1__BulkRequest *request)
+{
+    request->unfinished_too = command_flag(call, "unfinished-too");
+}
+
 static int run_purge(struct command_call *call)
 {
     struct bulk bulk = {.call = call, .method = &bulk_purge_method, .verb = "delete", .done = "deleted"};
-    struct filter filter;
-    Xqueue__V1__BulkRequest request;
-    struct error error = {0};
-    int exit_code = prepare(call, &filter, &request);
-    if (exit_code != 0)
-        return exit_code;
-    request.unfinished_too = command_flag(call, "unfinished-too");
-    enum status status = bulk_run(&bulk, &request, &error);
-    return bulk_finish(&bulk, status, &error);
+    return run_change(&bulk, fill_purge);
 }
 
 static const struct command_option purge_options[] = {
@@ -184,7 +181,7 @@ static int follow(struct command_call *call, char *bulk_id)
 static int run_regrade(struct command_call *call)
 {
     struct bulk bulk = {.call = call, .method = &regrade_method, .verb = "regrade", .done = "will regrade"};
-    int exit_code = run_plain(call, &bulk);
+    int exit_code = run_change(&bulk, NULL);
     if (exit_code != COMMAND_EXIT_OK || !command_flag(call, "follow") || bulk.bulk_id[0] == '\0')
         return exit_code;
     return follow(call, bulk.bulk_id);
