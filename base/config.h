@@ -121,6 +121,7 @@ struct config_service {
     int64_t message_bytes_max;          /* 65,536 to 67,108,864; 4,194,304: of one message that comes in */
     int64_t header_bytes_max;           /* 4,096 to 65,536; 16,384: all metadata of a call */
     int64_t send_queue_bytes_max;       /* 65,536 to 268,435,456; 16,777,216: unread messages of one stream, ended then */
+    int64_t stream_unread_ms;           /* 1,000 to 3,600,000; 60,000: that a message may stay unread */
     int64_t streams_per_connection_max; /* 10 to 100,000; 1,000 */
     int64_t streams_per_user_max;       /* 1 to 1,000,000; 10,000 */
     int64_t calls_per_user_max;         /* 1 to 1,000,000; 20,000: streams, too */

@@ -152,6 +152,9 @@ static const struct config_key service_keys[] = {
     NUMBER(header_bytes_max, 4096, 65536, 16384, "All metadata of one call, the token among it."),
     NUMBER(send_queue_bytes_max, 65536, 268435456, 16777216,
            "Messages of one stream that its client does not read; then the stream is ended (SLOW_READER)."),
+    NUMBER(stream_unread_ms, SECOND, HOUR, MINUTE,
+           "How long a client may leave what a Watch or a results stream told it unread, before the stream is ended "
+           "(SLOW_READER)."),
     NUMBER(streams_per_connection_max, 10, 100000, 1000, "Calls at the same time on one connection; more wait at the client."),
     NUMBER(streams_per_user_max, 1, 1000000, 10000, "Streams of one user at the same time; more are refused (STREAMS_FULL)."),
     NUMBER(calls_per_user_max, 1, 1000000, 20000,

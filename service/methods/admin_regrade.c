@@ -35,6 +35,7 @@ static bool bulk_watch_tell(struct periodic *periodic)
     struct bulk_watch *watch = (struct bulk_watch *)periodic;
     const struct store_regrade *now = &watch->now;
     bool is_over = now->graded + now->failed == now->total;
+    bool is_read = true;
     bool is_new = !watch->has_told || now->total != watch->told.total || now->graded != watch->told.graded ||
                   now->failed != watch->told.failed;
     if (is_new) {
@@ -45,11 +46,11 @@ static bool bulk_watch_tell(struct periodic *periodic)
         message.done = (uint64_t)now->graded;
         message.failed = (uint64_t)now->failed;
         message.finished = is_over;
-        periodic_send(periodic, &message.base);
+        is_read = method_send(periodic->call, &message.base);
     }
     watch->told = *now;
     watch->has_told = true;
-    return !is_over;
+    return is_read && !is_over;
 }
 
 static const struct periodic_steps bulk_watch_steps = {

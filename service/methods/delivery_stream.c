@@ -130,13 +130,13 @@ static bool stream_send_all(struct delivery_stream *stream)
     if (stream->ping) {
         Xqueue__V1__Delivery ping = XQUEUE__V1__DELIVERY__INIT;
         ping.ping_number = stream->session.ping_number;
-        goes_on = standing_send(&stream->standing, &ping.base);
+        goes_on = method_send(stream->standing.call, &ping.base);
     }
     for (size_t i = 0; i < stream->lease_count && goes_on; i++) {
         Xqueue__V1__Delivery delivery;
         contract_fill_delivery(&delivery, &stream->leases[i], lease_ms);
         delivery_session_sent(&stream->session, &stream->leases[i].row);
-        goes_on = standing_send(&stream->standing, &delivery.base);
+        goes_on = method_send(stream->standing.call, &delivery.base);
     }
     return goes_on;
 }

@@ -62,10 +62,7 @@ static Grpc__Health__V1__HealthCheckResponse health_response(const struct health
 static void health_tell(const struct health *health, const struct health_watcher *watcher)
 {
     Grpc__Health__V1__HealthCheckResponse response = health_response(health, watcher->known);
-    if (rpc_server_call_send(watcher->call, &response.base) == STATUS_FULL) {
-        rpc_server_call_finish(watcher->call, STATUS_FULL, NULL);
-    }
-    if (!health->serving) {
+    if (method_send(watcher->call, &response.base) && !health->serving) {
         rpc_server_call_finish(watcher->call, STATUS_UNAVAILABLE, NULL);
     }
 }

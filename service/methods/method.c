@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -351,6 +352,24 @@ void method_refuse(struct rpc_server_call *call, struct rpc_message *message, co
     enum status status = error_set(&error, STATUS_INVALID, reason, "%s", text);
     rpc_server_call_finish(call, status, &error);
     rpc_message_free(message);
+}
+
+void method_end_slow_reader(struct rpc_server_call *call)
+{
+    struct error error;
+    enum status status = error_set(&error, STATUS_FULL, "SLOW_READER", "messages pile up unread");
+    log_event(LOG_WARN, "slow_reader", LOG_TEXT("method", rpc_server_call_method(call)->path),
+              LOG_TEXT("peer", rpc_server_call_peer(call)));
+    rpc_server_call_finish(call, status, &error);
+}
+
+bool method_send(struct rpc_server_call *call, const ProtobufCMessage *message)
+{
+    bool is_full = rpc_server_call_send(call, message) == STATUS_FULL;
+    if (is_full) {
+        method_end_slow_reader(call);
+    }
+    return !is_full;
 }
 
 bool method_text_fits(const char *text, size_t bytes_max)

@@ -136,6 +136,14 @@ void method_start(struct rpc_server_call *call, struct rpc_message *message, con
 /* Ends the call with an error that the request itself is to blame for: INVALID_ARGUMENT with reason and text. Frees message. */
 void method_refuse(struct rpc_server_call *call, struct rpc_message *message, const char *reason, const char *text);
 
+/*
+ * Sends one message on a stream. False: the peer does not read and the bounded queue is full; this is logged, and the call has
+ * been ended, RESOURCE_EXHAUSTED SLOW_READER. To a call that is over nothing is sent. Any thread.
+ */
+bool method_send(struct rpc_server_call *call, const ProtobufCMessage *message);
+/* The same end, for a peer that has not read for too long. */
+void method_end_slow_reader(struct rpc_server_call *call);
+
 /* Text of at most bytes_max bytes without control characters; may be empty. */
 bool method_text_fits(const char *text, size_t bytes_max);
 

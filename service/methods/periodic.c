@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/methods/periodic.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 
 static void periodic_release(struct periodic *periodic)
@@ -82,16 +81,6 @@ static void periodic_done(struct engine_command *command, enum status committed,
         struct error busy;
         enum status status = error_set(&busy, STATUS_UNAVAILABLE, "ENGINE_BUSY", "too many calls are waiting");
         periodic_over(periodic, status, &busy);
-    }
-}
-
-void periodic_send(struct periodic *periodic, const ProtobufCMessage *message)
-{
-    if (rpc_server_call_send(periodic->call, message) == STATUS_FULL) {
-        struct error error;
-        enum status status = error_set(&error, STATUS_FULL, "SLOW_READER", "messages pile up unread");
-        log_event(LOG_WARN, "watch_slow_reader", LOG_TEXT("peer", rpc_server_call_peer(periodic->call)));
-        rpc_server_call_finish(periodic->call, status, &error);
     }
 }
 

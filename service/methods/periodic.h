@@ -23,7 +23,7 @@ struct periodic_steps {
     size_t size; /* of the struct that embeds it */
     /* In the transaction: reads. Anything but STATUS_OK ends the stream with periodic->error. */
     enum status (*look)(struct periodic *periodic, struct queues *queues);
-    /* After the commit: sends what was seen with periodic_send. False: that was all, the stream ends well. */
+    /* After the commit: sends what was seen with method_send. False: that was all, the stream ends well unless it is over. */
     bool (*tell)(struct periodic *periodic);
     void (*finish)(struct periodic *periodic); /* frees what the struct holds; may be NULL */
 };
@@ -51,7 +51,5 @@ struct periodic {
 void periodic_start(struct rpc_server_call *call, struct rpc_message *message, const struct periodic_steps *steps,
                     int64_t period_ms);
 void periodic_on_close(struct rpc_server_call *call);
-
-void periodic_send(struct periodic *periodic, const ProtobufCMessage *message);
 
 #endif

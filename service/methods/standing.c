@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/methods/standing.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 
 void standing_keep(struct standing *standing)
@@ -24,6 +23,12 @@ static struct engine *standing_engine(const struct standing *standing)
 
 /* ---- looking and saying ---- */
 
+/* How long something may stay unread. */
+static int64_t standing_patience_us(const struct standing *standing)
+{
+    return method_service(standing->call)->config->service.stream_unread_ms * 1000;
+}
+
 /*
  * Notes since when the peer has not read on. By the monotonic clock itself: what the peer does takes its own time, also where a
  * test makes the service's go faster.
@@ -40,7 +45,7 @@ static void standing_note_unread(struct standing *standing)
         standing->unread_at_us = now_us;
     }
     standing->unread_bytes = bytes;
-    standing->unread = standing->unread_at_us > 0 && now_us - standing->unread_at_us >= STANDING_UNREAD_MS * INT64_C(1000);
+    standing->unread = standing->unread_at_us > 0 && now_us - standing->unread_at_us >= standing_patience_us(standing);
 }
 
 static enum engine_step standing_look(struct engine_command *command, struct queues *queues)
@@ -57,26 +62,6 @@ static enum engine_step standing_look(struct engine_command *command, struct que
     return standing->steps->look(standing, queues);
 }
 
-static void standing_end(struct standing *standing, enum status status, const char *reason, const char *text)
-{
-    struct error error;
-    status = error_set(&error, status, reason, "%s", text);
-    rpc_server_call_finish(standing->call, status, &error);
-}
-
-static bool standing_end_slow(struct standing *standing)
-{
-    log_event(LOG_WARN, "slow_reader", LOG_TEXT("method", rpc_server_call_method(standing->call)->path),
-              LOG_TEXT("peer", rpc_server_call_peer(standing->call)));
-    standing_end(standing, STATUS_FULL, "SLOW_READER", "messages stay unread");
-    return false;
-}
-
-bool standing_send(struct standing *standing, const ProtobufCMessage *message)
-{
-    return rpc_server_call_send(standing->call, message) != STATUS_FULL || standing_end_slow(standing);
-}
-
 /* True: another look follows. */
 static bool standing_goes_on(struct standing *standing, enum status committed, const struct error *error)
 {
@@ -84,11 +69,14 @@ static bool standing_goes_on(struct standing *standing, enum status committed, c
         return false;
     }
     if (standing->draining) {
-        standing_end(standing, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping; come again");
+        struct error end;
+        enum status status = error_set(&end, STATUS_UNAVAILABLE, "DRAINING", "the service is stopping; come again");
+        rpc_server_call_finish(standing->call, status, &end);
         return false;
     }
     if (standing->unread) {
-        return standing_end_slow(standing);
+        method_end_slow_reader(standing->call);
+        return false;
     }
     return standing->steps->say(standing, committed, error);
 }
@@ -111,7 +99,7 @@ bool standing_may_say(const struct standing *standing)
 enum engine_step standing_park(struct standing *standing, struct queues *queues, struct list *polls, int64_t deadline_ms)
 {
     if (standing->unread_at_us > 0) {
-        int64_t left_us = standing->unread_at_us + STANDING_UNREAD_MS * INT64_C(1000) - clock_monotonic_us();
+        int64_t left_us = standing->unread_at_us + standing_patience_us(standing) - clock_monotonic_us();
         int64_t patience_ms = clock_add_ms(queues->now_ms, left_us > 0 ? left_us / 1000 + 1 : 1);
         deadline_ms = patience_ms < deadline_ms ? patience_ms : deadline_ms;
     }

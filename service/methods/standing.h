@@ -8,7 +8,7 @@
  *
  * So what is said is always true in the store, changes that come in quick succession become one, and nothing piles up for a
  * peer that reads slowly: while something is unread, nothing more is said, and one who reads nothing for
- * STANDING_UNREAD_MS is sent away.
+ * service.stream_unread_ms is sent away.
  *
  * Threading: standing_begin, _on_drained and _on_close on the loop's thread; the rest, and all steps, on the engine thread.
  */
@@ -18,8 +18,6 @@
 #include <stdatomic.h>
 
 #include "service/methods/method.h"
-
-enum { STANDING_UNREAD_MS = 60000 };
 
 struct standing;
 
@@ -66,8 +64,6 @@ void standing_release(struct standing *standing);
 bool standing_may_say(const struct standing *standing);
 /* In a look: parks in polls until woken, at most until deadline_ms. Returns ENGINE_PARK. */
 enum engine_step standing_park(struct standing *standing, struct queues *queues, struct list *polls, int64_t deadline_ms);
-/* When saying: sends. False: the peer does not read, and the call has been ended. To one that is over nothing is sent. */
-bool standing_send(struct standing *standing, const ProtobufCMessage *message);
 /* In any command: a look is due. */
 void standing_wake(struct standing *standing, struct queues *queues);
 

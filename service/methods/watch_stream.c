@@ -81,7 +81,7 @@ static bool watch_stream_tell(struct watch_stream *stream)
         event.progress = &progress;
     }
     watch_told(&stream->watch);
-    return standing_send(&stream->standing, &event.base);
+    return method_send(stream->standing.call, &event.base);
 }
 
 static bool watch_stream_say(struct standing *standing, enum status committed, const struct error *why)

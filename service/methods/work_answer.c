@@ -43,7 +43,7 @@ static void work_send_welcome(struct work_command *work)
     Xqueue__V1__ServerMessage message = XQUEUE__V1__SERVER_MESSAGE__INIT;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_WELCOME;
     message.welcome = &welcome;
-    work_sender_send(work->stream->call, &message);
+    method_send(work->stream->call, &message.base);
     memory_free(refs);
     memory_free(kept);
     memory_free(losses);
@@ -71,7 +71,7 @@ static void work_answer_heartbeat(struct work_command *work)
         status.expires_in_ms = expires_in_ms;
         message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_LEASE_STATUS;
         message.lease_status = &status;
-        work_sender_send(work->stream->call, &message);
+        method_send(work->stream->call, &message.base);
     }
 }
 

@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/methods/work_sender.h"
 
-#include "base/log.h"
 #include "service/methods/contract.h"
-
-void work_sender_send(struct rpc_server_call *call, Xqueue__V1__ServerMessage *message)
-{
-    if (rpc_server_call_send(call, &message->base) == STATUS_FULL) {
-        struct error error;
-        enum status status = error_set(&error, STATUS_FULL, "SLOW_READER", "messages pile up unread");
-        log_event(LOG_WARN, "grader_slow_reader", LOG_TEXT("peer", rpc_server_call_peer(call)));
-        rpc_server_call_finish(call, status, &error);
-    }
-}
+#include "service/methods/method.h"
 
 Xqueue__V1__LeaseRef work_sender_lease_ref(int64_t submission_id, const char *key)
 {
@@ -31,7 +21,7 @@ void work_sender_lost(struct rpc_server_call *call, int64_t submission_id, const
     lost.reason = (Xqueue__V1__LostReason)reason;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_LEASE_LOST;
     message.lease_lost = &lost;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_soon(struct rpc_server_call *call, const struct grader_notice *notice)
@@ -43,7 +33,7 @@ void work_sender_soon(struct rpc_server_call *call, const struct grader_notice *
     soon.expires_in_ms = notice->duration_ms;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_DEADLINE_SOON;
     message.deadline_soon = &soon;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_quiet(struct rpc_server_call *call, const struct grader_notice *notice)
@@ -56,7 +46,7 @@ void work_sender_quiet(struct rpc_server_call *call, const struct grader_notice 
     quiet.queue = contract_text(notice->queue);
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_QUIET;
     message.quiet = &quiet;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_go_away(struct rpc_server_call *call, const struct grader_notice *notice)
@@ -67,7 +57,7 @@ void work_sender_go_away(struct rpc_server_call *call, const struct grader_notic
     go_away.message = contract_text(notice->error.text);
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_GO_AWAY;
     message.go_away = &go_away;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_ping(struct rpc_server_call *call, uint64_t number)
@@ -77,7 +67,7 @@ void work_sender_ping(struct rpc_server_call *call, uint64_t number)
     ping.number = number;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_PING;
     message.ping = &ping;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_pong(struct rpc_server_call *call, uint64_t number)
@@ -87,7 +77,7 @@ void work_sender_pong(struct rpc_server_call *call, uint64_t number)
     pong.number = number;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_PONG;
     message.pong = &pong;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }
 
 void work_sender_grant(struct rpc_server_call *call, const struct grant *from)
@@ -95,7 +85,7 @@ void work_sender_grant(struct rpc_server_call *call, const struct grant *from)
     Xqueue__V1__ServerMessage message = XQUEUE__V1__SERVER_MESSAGE__INIT;
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_GRANT;
     message.grant = contract_grant(from);
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
     contract_grant_destroy(message.grant);
 }
 
@@ -129,5 +119,5 @@ void work_sender_ack(struct rpc_server_call *call, Xqueue__V1__LeaseRef *lease, 
     }
     message.kind_case = XQUEUE__V1__SERVER_MESSAGE__KIND_ACK;
     message.ack = &ack;
-    work_sender_send(call, &message);
+    method_send(call, &message.base);
 }

@@ -20,7 +20,6 @@ struct work_verdict {
     const struct error *error; /* counts unless STATUS_OK; borrowed */
 };
 
-void work_sender_send(struct rpc_server_call *call, Xqueue__V1__ServerMessage *message);
 void work_sender_ack(struct rpc_server_call *call, Xqueue__V1__LeaseRef *lease, const struct work_verdict *verdict);
 void work_sender_grant(struct rpc_server_call *call, const struct grant *grant);
 void work_sender_lost(struct rpc_server_call *call, int64_t submission_id, const char *key, enum lost_reason reason);

@@ -155,7 +155,7 @@ static void a_grader_that_never_reads_is_sent_away_and_learns_why(void **state)
     (void)snprintf(address, sizeof(address), "127.0.0.1:%d", talk->service.core_port);
     (void)mkdir(work, 0700);
     struct running_program *client = running_program_start(&options);
-    assert_true(running_program_await(talk->service.xqueued, "grader_slow_reader", 1));
+    assert_true(running_program_await(talk->service.xqueued, "event=slow_reader", 1));
     running_program_signal(client, SIGUSR1);
     assert_true(running_program_ends_saying(client, "fine"));
 

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client meets that wants too much: seen by the public grpcio.
 
-bounds_client.py ADDRESS FOLDER PROTO_DIR, against an xqueued with the bounds of test_bounds.c. Prints "fine" when everything was
+bounds_client.py ADDRESS FOLDER PROTO_DIR STEP, against an xqueued with the bounds of test_bounds.c for this step. Prints "fine" when everything was
 as it should be.
 """
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,8 +18,19 @@ STREAMS_MAX = 2
 CALLS_MAX = 3
 HEADER_BYTES_MAX = 4096
 MESSAGE_BYTES_MAX = 65536
+STREAMS_PER_CONNECTION_MAX = 10
 SUBMISSIONS = 40
 BODY_BYTES = 30000
+
+
+def own_channel(*options):
+    """A connection that it shares with no other channel."""
+    return grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1), *options])
+
+
+def deaf_channel():
+    """One that takes in almost nothing unless it is read."""
+    return own_channel(("grpc.http2.lookahead_bytes", 64), ("grpc.http2.bdp_probe", 0))
 
 
 def unary(channel, path, request, reply_type, token=None, extra=()):
@@ -74,7 +86,7 @@ def check_streams(channel):
     token = login(channel, "grader")
     graders = [Grader(channel, token, f"g{index}") for index in range(STREAMS_MAX)]
     assert all(grader.is_welcome() for grader in graders)
-    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:  # over all connections
+    with own_channel() as other:  # over all connections
         surplus = Grader(other, token, "surplus")
         try:
             next(surplus.call)
@@ -119,7 +131,7 @@ def check_sizes(channel):
     fitting = submissions.SubmitRequest(queue="calm", body=b"x" * (MESSAGE_BYTES_MAX - 100))
     unary(channel, "/xqueue.v1.Submissions/Submit", fitting, submissions.SubmitResponse, token).result()
     # Too much metadata ends the calls of its connection: hence one of its own.
-    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:
+    with own_channel() as other:
         small = submissions.SubmitRequest(queue="calm", body=b"x")
         extra = [("x-filling", "y" * HEADER_BYTES_MAX)]
         call = unary(other, "/xqueue.v1.Submissions/Submit", small, submissions.SubmitResponse, token, extra)
@@ -130,34 +142,141 @@ def check_a_reader_that_does_not_read(channel):
     from xqueue.v1 import submissions_pb2 as submissions
 
     token = login(channel, "lms")
-    with grpc.insecure_channel(sys.argv[1], options=[("grpc.use_local_subchannel_pool", 1)]) as other:
+    with own_channel() as other:
         grader = Grader(other, login(channel, "grader"), "sleeper", credit=1000)
         assert grader.is_welcome()
         body = submissions.SubmitRequest(queue="calm", body=b"z" * BODY_BYTES)
         for _ in range(SUBMISSIONS):
             unary(channel, "/xqueue.v1.Submissions/Submit", body, submissions.SubmitResponse, token).result()
-        try:
-            while True:  # what had left before the end is still there
-                next(grader.call)
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
-            assert dict(error.trailing_metadata())["xqueue-reason"] == "SLOW_READER", error
+        expect_slow_reader(grader.call)
         grader.ends()
 
 
+def check_a_connection(_):
+    from xqueue.v1 import graders_pb2 as graders
+    from xqueue.v1 import sessions_pb2 as sessions
+
+    def who_am_i(channel):
+        return unary(channel, "/xqueue.v1.Sessions/WhoAmI", sessions.WhoAmIRequest(), sessions.WhoAmIResponse, token)
+
+    with own_channel() as full, own_channel() as other:
+        token = login(full, "everybody")
+        held = [Grader(full, token, f"g{index}") for index in range(STREAMS_PER_CONNECTION_MAX)]
+        assert all(grader.is_welcome() for grader in held)
+        waiting = who_am_i(full)
+        for _ in range(100):  # the service has had time enough, as these show
+            assert who_am_i(other).result().user == "everybody"
+        assert not waiting.done(), "one call more than the connection may have was served"
+        held[0].ends()
+        assert waiting.result().user == "everybody"
+        for grader in held[1:]:
+            grader.ends()
+
+
+def expect_slow_reader(stream):
+    """What had left before the end is still there."""
+    try:
+        for _ in stream:
+            pass
+    except grpc.RpcError as error:
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+        assert dict(error.trailing_metadata())["xqueue-reason"] == "SLOW_READER", error
+    else:
+        raise AssertionError("the stream ended well")
+
+
+may_read = threading.Event()  # SIGUSR1: the service has sent away who did not
+
+
+def await_permission():
+    assert may_read.wait(PATIENCE_S)
+    may_read.clear()
+
+
+def leased(channel, **said):
+    """A submission that a grader holds, and its lease."""
+    from xqueue.v1 import graders_pb2 as graders
+    from xqueue.v1 import submissions_pb2 as submissions
+
+    request = submissions.SubmitRequest(queue="calm", body=b"x", **said)
+    submitted = unary(channel, "/xqueue.v1.Submissions/Submit", request, submissions.SubmitResponse, login(channel, "lms")).result()
+    request = graders.LeaseRequest(queue="calm", grader="noisy")
+    lease = unary(channel, "/xqueue.v1.Graders/Lease", request, graders.LeaseResponse, login(channel, "grader")).result()
+    return submitted.submission_id, lease.grants[0].lease
+
+
+def check_unread_watch(channel):
+    """A client whose window is so small that one event with a grader's note does not fit."""
+    from xqueue.v1 import graders_pb2 as graders
+    from xqueue.v1 import submissions_pb2 as submissions
+
+    student, token = login(channel, "lms"), login(channel, "grader")
+    submission_id, lease = leased(channel)
+    with deaf_channel() as deaf:
+        call = deaf.unary_stream("/xqueue.v1.Submissions/Watch", request_serializer=submissions.WatchRequest.SerializeToString,
+                                 response_deserializer=submissions.WatchEvent.FromString)
+        watch = call(submissions.WatchRequest(submission_id=submission_id), metadata=[("authorization", f"Bearer {student}")])
+        next(watch)
+        for number in range(3):  # more than what is on its way and what the client's own library takes
+            request = graders.ReportRequest(lease=lease, progress=submissions.Progress(note=f"{number} ".ljust(512, "x")))
+            unary(channel, "/xqueue.v1.Graders/Report", request, graders.ReportResponse, token).result()
+        await_permission()
+        expect_slow_reader(watch)
+
+
+def check_unread_results(channel):
+    from xqueue.v1 import deliveries_pb2 as deliveries
+    from xqueue.v1 import graders_pb2 as graders
+
+    token = login(channel, "grader")
+    for _ in range(3):
+        _, lease = leased(channel, results_channel="deaf")
+        request = graders.CompleteRequest(lease=lease, result=b"r" * 1000000)
+        unary(channel, "/xqueue.v1.Graders/Complete", request, graders.CompleteResponse, token).result()
+    with deaf_channel() as deaf:
+        over = threading.Event()
+
+        def says():
+            yield deliveries.DeliveryAnswer(
+                open=deliveries.OpenDeliveries(courier="deaf", instance="1", results_channel="deaf", credit=10)
+            )
+            over.wait()
+
+        call = deaf.stream_stream("/xqueue.v1.Deliveries/Stream", request_serializer=deliveries.DeliveryAnswer.SerializeToString,
+                                  response_deserializer=deliveries.Delivery.FromString)
+        stream = call(says(), metadata=[("authorization", f"Bearer {login(channel, 'courier')}")])
+        await_permission()
+        expect_slow_reader(stream)
+        over.set()
+
+
+def check_users(address):
+    with grpc.insecure_channel(address) as channel:
+        check_streams(channel)
+        check_calls(channel)
+        check_sizes(channel)
+        check_a_reader_that_does_not_read(channel)
+
+
+def check_readers(address):
+    with grpc.insecure_channel(address) as channel:
+        check_unread_watch(channel)
+        check_unread_results(channel)
+
+
+STEPS = {"users": check_users, "connections": check_a_connection, "readers": check_readers}
+
+
 def main():
-    address, folder, proto_dir = sys.argv[1:4]
+    address, folder, proto_dir, step = sys.argv[1:5]
     names = ["admin", "common", "deliveries", "files", "graders", "server", "sessions", "submissions"]
     modules = os.path.join(folder, "modules")
     os.mkdir(modules)
     protos = [f"xqueue/v1/{name}.proto" for name in names]
     subprocess.run(["protoc", f"-I{proto_dir}", f"--python_out={modules}", *protos], check=True)
     sys.path.insert(0, modules)
-    with grpc.insecure_channel(address) as channel:
-        check_streams(channel)
-        check_calls(channel)
-        check_sizes(channel)
-        check_a_reader_that_does_not_read(channel)
+    signal.signal(signal.SIGUSR1, lambda *_: may_read.set())
+    STEPS[step](address)
     print("fine", flush=True)
 
 
