@@ -15,6 +15,8 @@ import sys
 
 from google.protobuf import descriptor_pb2
 
+import listing
+
 PACKAGE = "xqueue.v1"
 TYPES = descriptor_pb2.FieldDescriptorProto.Type
 LABELS = {1: "singular", 2: "required", 3: "repeated"}
@@ -53,7 +55,7 @@ def service_lines(scope, service):
         yield f"method {scope}.{service.name} {method.name} ({takes}) returns ({returns})"
 
 
-def listing(descriptors):
+def lines_of(descriptors):
     """The sorted lines of a FileDescriptorSet."""
     lines = []
     for file in descriptors.file:
@@ -71,34 +73,19 @@ def read_descriptors(path):
     return descriptor_pb2.FileDescriptorSet.FromString(pathlib.Path(path).read_bytes())
 
 
-def read_listing(path):
-    lines = pathlib.Path(path).read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def compare(released, current):
     """0 = same, 1 = something released is gone, 2 = only grown. Prints the difference."""
-    gone = sorted(set(released) - set(current))
-    new = sorted(set(current) - set(released))
-    for line in gone:
-        print(f"- {line}")
-    for line in new:
-        print(f"+ {line}")
-    if gone:
-        print("Incompatible: what stands behind '-' was in the contract, and clients may use it. Add, never change or remove.")
-        return 1
-    if new:
-        print("The contract has grown. When that is meant: ./dev contract, and commit tests/check/contract.txt with it.")
-        return 2
-    return 0
+    return listing.report(
+        set(released) - set(current), set(current) - set(released),
+        "Incompatible: what stands behind '-' was in the contract, and clients may use it. Add, never change or remove.",
+        "The contract has grown. When that is meant: ./dev contract, and commit tests/check/contract.txt with it.")
 
 
 def update(path, current):
-    released = read_listing(path) if pathlib.Path(path).exists() else []
+    released = listing.read(path)
     if set(released) - set(current):
         return compare(released, current)
-    header = "# SPDX-License-Identifier: Apache-2.0\n# What the contract has promised. Grown by ./dev contract; a line never changes.\n"
-    pathlib.Path(path).write_text(header + "".join(f"{line}\n" for line in current))
+    listing.write(path, "What the contract has promised. Grown by ./dev contract; a line never changes.", current)
     return 0
 
 
@@ -138,13 +125,13 @@ def selftest(descriptors):
                             not of.file[service].service[0].method[0].server_streaming)),
         ("a new field", 2, grown),
     ]
-    released = listing(descriptors)
+    released = lines_of(descriptors)
     failed = 0
     for name, expected, change in cases:
         copy = descriptor_pb2.FileDescriptorSet()
         copy.CopyFrom(descriptors)
         change(copy)
-        found = compare(released, listing(copy))
+        found = compare(released, lines_of(copy))
         print(f"{'ok' if found == expected else 'NOT FOUND'}: {name}: {found}")
         failed += found != expected
     return 1 if failed else 0
@@ -153,12 +140,12 @@ def selftest(descriptors):
 def main(arguments):
     match arguments:
         case ["list", descriptor_set]:
-            print("\n".join(listing(read_descriptors(descriptor_set))))
+            print("\n".join(lines_of(read_descriptors(descriptor_set))))
             return 0
         case ["compare", released, descriptor_set]:
-            return compare(read_listing(released), listing(read_descriptors(descriptor_set)))
+            return compare(listing.read(released), lines_of(read_descriptors(descriptor_set)))
         case ["update", released, descriptor_set]:
-            return update(released, listing(read_descriptors(descriptor_set)))
+            return update(released, lines_of(read_descriptors(descriptor_set)))
         case ["selftest", descriptor_set]:
             return selftest(read_descriptors(descriptor_set))
     print(__doc__, file=sys.stderr)
