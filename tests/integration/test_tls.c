@@ -41,19 +41,21 @@ static void run(const char *const *arguments, int exit_code, struct run_command 
         run_command_finish(&command);
 }
 
-static int set_up(void **state)
+/* client_certificates and certificate_user as these say. */
+static int start(void **state, const char *certificates, const char *user_name)
 {
     static struct world world;
     char lines[512];
     world.port = running_service_free_port();
     snprintf(lines, sizeof lines,
+             "  certificate_user: %s\n"
              "  tls:\n"
              "    - listen: 127.0.0.1:%d\n"
              "      certificate_file: server.pem\n"
              "      key_file: server.key\n"
              "      client_ca_file: ca.pem\n"
-             "      client_certificates: optional\n",
-             world.port);
+             "      client_certificates: %s\n",
+             user_name, world.port, certificates);
     const struct running_service_options options = {.service = lines};
     running_service_prepare(&world.service, &options);
     const char *const make[] = {XQUEUE_SOURCE_DIR "/tests/support/make_certificates.sh", world.service.folder, NULL};
@@ -61,6 +63,21 @@ static int set_up(void **state)
     running_service_start_core(&world.service);
     *state = &world;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return start(state, "optional", "common_name");
+}
+
+static int set_up_required(void **state)
+{
+    return start(state, "required", "dns_name");
+}
+
+static int set_up_uri(void **state)
+{
+    return start(state, "optional", "uri");
 }
 
 static int tear_down(void **state)
@@ -99,14 +116,36 @@ static void ctl(struct world *world, int exit_code, const char *const *words, st
     run(arguments, exit_code, out_command);
 }
 
+/* As an administrator without TLS: makes a user with the role grade. */
+static void create_grader(struct world *world, const char *name)
+{
+    char program[PATH_MAX_BYTES];
+    char password[PATH_MAX_BYTES];
+    const char *const arguments[] = {running_service_program("xqueuectl", program),
+                                     "--address",
+                                     world->service.core,
+                                     "--user",
+                                     "admin",
+                                     "--password-file",
+                                     running_service_path(&world->service, "admin", password),
+                                     "users",
+                                     "add",
+                                     name,
+                                     "--role",
+                                     "grade",
+                                     "--new-password-file",
+                                     password,
+                                     NULL};
+    run(arguments, 0, NULL);
+}
+
 #define CTL(world_, exit_code_, ...) ctl(world_, exit_code_, (const char *const[]){__VA_ARGS__, NULL}, NULL)
 #define AS_ADMIN                     "--ca-file", "@ca.pem", "--user", "admin", "--password-file", "@admin"
 
 /* ---- tests ---- */
 
-static void public_clients_are_let_in_or_not(void **state)
+static void public_client_does(struct world *world, const char *step)
 {
-    struct world *world = *state;
     char port[16];
     snprintf(port, sizeof port, "%d", world->port);
     const char *const arguments[] = {"/usr/bin/python3",
@@ -114,6 +153,7 @@ static void public_clients_are_let_in_or_not(void **state)
                                      port,
                                      world->service.folder,
                                      XQUEUE_SOURCE_DIR "/proto",
+                                     step,
                                      NULL};
     struct run_command client;
 
@@ -121,6 +161,23 @@ static void public_clients_are_let_in_or_not(void **state)
 
     assert_non_null(strstr(client.out, "fine"));
     run_command_finish(&client);
+}
+
+static void public_clients_are_let_in_or_not(void **state)
+{
+    public_client_does(*state, "optional");
+}
+
+static void nobody_comes_without_a_certificate_where_one_is_required(void **state)
+{
+    create_grader(*state, "grader.example.org");
+    public_client_does(*state, "required");
+}
+
+static void a_uri_in_a_certificate_names_the_user(void **state)
+{
+    create_grader(*state, "xqueue:grader");
+    public_client_does(*state, "uri");
 }
 
 static void xqueuectl_trusts_nobody_unasked(void **state)
@@ -198,6 +255,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
         TEST(public_clients_are_let_in_or_not),
+        cmocka_unit_test_setup_teardown(nobody_comes_without_a_certificate_where_one_is_required, set_up_required, tear_down),
+        cmocka_unit_test_setup_teardown(a_uri_in_a_certificate_names_the_user, set_up_uri, tear_down),
         TEST(xqueuectl_trusts_nobody_unasked),
         TEST(xqueuectl_comes_with_a_certificate_or_a_token),
         TEST(a_new_certificate_is_used_and_a_broken_one_is_not),

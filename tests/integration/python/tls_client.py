@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is let in over TLS, seen by the public grpcio and Python's own ssl module.
 
-tls_client.py PORT FOLDER PROTO_DIR: FOLDER has what make_certificates.sh made. Prints "fine" when everything was as it should be.
+tls_client.py PORT FOLDER PROTO_DIR STEP: FOLDER has what make_certificates.sh made; STEP says how the service takes certificates. Prints "fine" when everything was as it should be.
 """
 import os
 import socket
@@ -111,18 +111,45 @@ def check_versions(port):
         raise AssertionError("TLS 1.1 was taken")
 
 
+def check_optional(port, folder):
+    check_who_is_let_in(port, folder)
+    check_who_is_not(port, folder)
+    check_a_stream_over_mutual_tls(port, folder)
+    check_versions(port)
+
+
+def check_required(port, folder):
+    """Users are named by their DNS name."""
+    unavailable = grpc.StatusCode.UNAVAILABLE
+    for client in (None, "expired", "foreign"):
+        with channel_of(port, folder, client=client) as channel:
+            expect_error(unavailable, "", who_am_i, channel)
+    with channel_of(port, folder, client="grader") as channel:
+        assert who_am_i(channel) == "grader.example.org"
+        assert who_am_i(channel, "Bearer " + login(channel, "lms")) == "lms"
+    with channel_of(port, folder, client="stranger") as channel:
+        expect_error(grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNKNOWN", who_am_i, channel)
+
+
+def check_uri(port, folder):
+    with channel_of(port, folder, client="grader") as channel:
+        assert who_am_i(channel) == "xqueue:grader"
+    with channel_of(port, folder, client="admin") as channel:  # has no URI
+        expect_error(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING", who_am_i, channel)
+
+
+STEPS = {"optional": check_optional, "required": check_required, "uri": check_uri}
+
+
 def main():
-    port, folder, proto_dir = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    port, folder, proto_dir, step = int(sys.argv[1]), *sys.argv[2:]
     names = ["admin", "common", "deliveries", "files", "graders", "server", "sessions", "submissions"]
     modules = os.path.join(folder, "modules")
     os.mkdir(modules)
     protos = [f"xqueue/v1/{name}.proto" for name in names]
     subprocess.run(["protoc", f"-I{proto_dir}", f"--python_out={modules}", *protos], check=True)
     sys.path.insert(0, modules)
-    check_who_is_let_in(port, folder)
-    check_who_is_not(port, folder)
-    check_a_stream_over_mutual_tls(port, folder)
-    check_versions(port)
+    STEPS[step](port, folder)
     print("fine", flush=True)
 
 
