@@ -74,6 +74,8 @@ struct rpc_client_stream_events {
     void (*on_message)(void *context, struct rpc_message *message); /* taken; the next one is read when this has returned */
     /* The stream is over; exactly once, nothing after it. Then the owner may rpc_client_stream_release. */
     void (*on_close)(void *context, enum status status, const struct error *error);
+    /* A message of ours has left, so there is room for another one. May be NULL. */
+    void (*on_sent)(void *context);
 };
 
 /*

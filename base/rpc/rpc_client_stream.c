@@ -35,7 +35,8 @@ struct rpc_client_stream {
     struct rpc_outbox outbox;
     unsigned pending; /* batches whose event has not come */
     bool sending;
-    bool half_closing; /* nothing more is taken for sending */
+    bool sending_message; /* not only metadata or the half-close */
+    bool half_closing;    /* nothing more is taken for sending */
     bool half_closed;
     bool broken; /* a send failed */
     bool over;   /* the status is here */
@@ -65,6 +66,7 @@ static bool start_send(struct rpc_client_stream *stream, const grpc_op *op)
         return false;
     }
     stream->sending = true;
+    stream->sending_message = op->op == GRPC_OP_SEND_MESSAGE;
     stream->pending++;
     return true;
 }
@@ -129,6 +131,7 @@ static void on_sent(struct rpc_event *event, bool ok)
 {
     struct rpc_client_stream *stream = LIST_OWNER(event, struct rpc_client_stream, on_sent);
     pthread_mutex_lock(&stream->lock);
+    const bool has_room = ok && stream->sending_message;
     stream->sending = false;
     stream->pending--;
     rpc_outbox_sent(&stream->outbox);
@@ -138,6 +141,9 @@ static void on_sent(struct rpc_event *event, bool ok)
     }
     pump(stream);
     pthread_mutex_unlock(&stream->lock);
+    if (has_room && stream->events.on_sent != NULL) {
+        stream->events.on_sent(stream->context);
+    }
     end_if_over(stream);
 }
 

@@ -18,19 +18,12 @@
 enum {
     CODE_CONFIG = 'c',
     CODE_OTHER = 1000, /* of the options without a letter, which all commands have */
-    CODE_ADDRESS,
-    CODE_USER,
-    CODE_PASSWORD_FILE,
-    CODE_TOKEN_FILE,
-    CODE_CA_FILE,
-    CODE_CERTIFICATE_FILE,
-    CODE_KEY_FILE,
-    CODE_SERVER_NAME,
     CODE_TIMEOUT,
     CODE_JSON,
     CODE_HELP,
     CODE_VERSION,
-    CODE_OF_COMMAND = 2000, /* and the index in the command's options */
+    CODE_OF_CONNECTION = 1500, /* and the index in arguments_common */
+    CODE_OF_COMMAND = 2000,    /* and the index in the command's options */
     MS_PER_SECOND = 1000,
     TIMEOUT_MS_MIN = 100,
     TIMEOUT_MS_MAX = 3600000,
@@ -74,11 +67,26 @@ const struct command_option arguments_common[] = {
     {.name = "version", .help = "print the version and exit"},
     {0},
 };
-/* What getopt answers for each of them. */
-static const int common_codes[] = {
-    CODE_CONFIG,   CODE_ADDRESS,     CODE_USER,    CODE_PASSWORD_FILE, CODE_TOKEN_FILE, CODE_CA_FILE, CODE_CERTIFICATE_FILE,
-    CODE_KEY_FILE, CODE_SERVER_NAME, CODE_TIMEOUT, CODE_JSON,          CODE_HELP,       CODE_VERSION};
-enum { COMMON_COUNT = sizeof common_codes / sizeof *common_codes, LETTERS_MAX = 4 + 2 * COMMAND_OPTIONS_MAX };
+/* What getopt answers for those of them that do not say how to connect, by name. */
+static const struct {
+    const char *name;
+    int code;
+} other_codes[] = {
+    {"config", CODE_CONFIG}, {"timeout", CODE_TIMEOUT}, {"json", CODE_JSON}, {"help", CODE_HELP}, {"version", CODE_VERSION}};
+enum {
+    COMMON_COUNT = sizeof arguments_common / sizeof *arguments_common - 1,
+    OTHER_COUNT = sizeof other_codes / sizeof *other_codes,
+    LETTERS_MAX = 4 + 2 * COMMAND_OPTIONS_MAX,
+};
+
+static int common_code(size_t at)
+{
+    for (size_t other = 0; other < OTHER_COUNT; other++) {
+        if (strcmp(other_codes[other].name, arguments_common[at].name) == 0)
+            return other_codes[other].code;
+    }
+    return CODE_OF_CONNECTION + (int)at;
+}
 
 /* What getopt_long is told. */
 struct syntax {
@@ -99,7 +107,7 @@ static void make_syntax(struct syntax *syntax, const struct command *command)
     for (; count < COMMON_COUNT; count++)
         syntax->options[count] =
             (struct option){arguments_common[count].name, arguments_common[count].value ? required_argument : no_argument, NULL,
-                            common_codes[count]};
+                            common_code(count)};
     for (size_t at = 0; command && at < command->option_count; at++) {
         const struct command_option *option = &command->options[at];
         int has_argument = option->kind == COMMAND_OPTION_FLAG ? no_argument : required_argument;
@@ -113,9 +121,9 @@ static void make_syntax(struct syntax *syntax, const struct command *command)
     }
 }
 
-static const char *variable(const char *name)
+static const char *config_variable(void)
 {
-    const char *value = getenv(name); // NOLINT(concurrency-mt-unsafe): before other threads start
+    const char *value = getenv("XQUEUE_CONFIG"); // NOLINT(concurrency-mt-unsafe): before other threads start
     return value && *value != '\0' ? value : NULL;
 }
 
@@ -168,40 +176,14 @@ static int take_own(struct command_call *call, size_t at)
     return 0;
 }
 
-/* Where an option that says how to connect puts its text; NULL: it is another option. */
-static const char **connect_field(struct connection_options *connect, int code)
-{
-    switch (code) {
-    case CODE_ADDRESS:
-        return &connect->address;
-    case CODE_USER:
-        return &connect->user;
-    case CODE_PASSWORD_FILE:
-        return &connect->password_file;
-    case CODE_TOKEN_FILE:
-        return &connect->token_file;
-    case CODE_CA_FILE:
-        return &connect->tls.ca_file;
-    case CODE_CERTIFICATE_FILE:
-        return &connect->tls.certificate_file;
-    case CODE_KEY_FILE:
-        return &connect->tls.key_file;
-    case CODE_SERVER_NAME:
-        return &connect->tls.server_name;
-    default:
-        return NULL;
-    }
-}
-
 /* Takes an option. false: exit with *out_exit_code. */
 static bool take(struct arguments *arguments, int code, int *out_exit_code)
 {
     static const struct command_option timeout = {.min = TIMEOUT_MS_MIN, .max = TIMEOUT_MS_MAX};
     struct command_call *call = &arguments->call;
-    const char **field = connect_field(&arguments->connect, code);
     *out_exit_code = 0;
-    if (field) {
-        *field = optarg;
+    if (code >= CODE_OF_CONNECTION && code < CODE_OF_COMMAND) {
+        *connection_options_field(&arguments->connect.given, arguments_common[code - CODE_OF_CONNECTION].name) = optarg;
         return true;
     }
     switch (code) {
@@ -210,7 +192,7 @@ static bool take(struct arguments *arguments, int code, int *out_exit_code)
         call->config_is_given = true;
         return true;
     case CODE_TIMEOUT:
-        *out_exit_code = read_number("timeout", optarg, true, &timeout, &arguments->connect.timeout_ms);
+        *out_exit_code = read_number("timeout", optarg, true, &timeout, &arguments->connect.given.timeout_ms);
         return *out_exit_code == 0;
     case CODE_JSON:
         call->json = true;
@@ -306,19 +288,11 @@ static bool check_operands(struct command_call *call, int *out_exit_code)
 
 bool arguments_read(struct arguments *arguments, int argc, char **argv, int *out_exit_code)
 {
-    const char *config = variable("XQUEUE_CONFIG");
+    const char *config = config_variable();
     *arguments = (struct arguments){
         .call = {.config_file = config ? config : CONFIG_FILE_DEFAULT, .config_is_given = config != NULL},
-        .connect = {.address = variable("XQUEUE_ADDRESS"),
-                    .user = variable("XQUEUE_USER"),
-                    .password = variable("XQUEUE_PASSWORD"),
-                    .token = variable("XQUEUE_TOKEN"),
-                    .tls = {.ca_file = variable("XQUEUE_CA_FILE"),
-                            .certificate_file = variable("XQUEUE_CERTIFICATE_FILE"),
-                            .key_file = variable("XQUEUE_KEY_FILE"),
-                            .server_name = variable("XQUEUE_SERVER_NAME")},
-                    .timeout_ms = CONNECTION_TIMEOUT_MS_DEFAULT},
     };
+    connection_options_init(&arguments->connect.given, "xqueuectl");
     struct command_call *call = &arguments->call;
     int used = 0;
     if (!take_all(arguments, argc, argv, &used, out_exit_code))
@@ -339,15 +313,7 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv, int *out
     call->operand_count = (size_t)(argc - used);
     arguments->connect.config_file = call->config_file;
     arguments->connect.config_is_given = call->config_is_given;
-    // A file on the command line says more than a variable; the variables stand in the order of the manual.
-    if (arguments->connect.password_file)
-        arguments->connect.password = NULL;
-    else if (!arguments->connect.password)
-        arguments->connect.password_file = variable("XQUEUE_PASSWORD_FILE");
-    if (arguments->connect.token_file)
-        arguments->connect.token = NULL;
-    else if (!arguments->connect.token)
-        arguments->connect.token_file = variable("XQUEUE_TOKEN_FILE");
+    connection_options_settle(&arguments->connect.given);
     return check_operands(call, out_exit_code);
 }
 

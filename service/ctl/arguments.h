@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 #include "service/ctl/command.h"
-#include "service/ctl/connection.h"
+#include "service/ctl/connect.h"
 
 struct arguments {
-    struct command_call call;          /* all but the connection */
-    struct connection_options connect; /* as given, and by the environment */
+    struct command_call call;       /* all but the connection */
+    struct connect_options connect; /* as given, and by the environment */
 };
 
 /* The options of every command; ends with a row without a name. */

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
 #include "base/rpc/rpc_client_call.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 #include "xqueue/v1/admin.pb-c.h"
 

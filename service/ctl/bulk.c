@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 
 const struct rpc_client_method bulk_retire_method = {"/xqueue.v1.Admin/Retire", &xqueue__v1__bulk_response__descriptor};

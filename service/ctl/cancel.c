@@ -3,8 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
+#include "base/client/submission_words.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/submission_report.h"
 
 enum { IDS_MAX = 1000 };
@@ -34,7 +35,7 @@ static enum status try_one(struct command_call *call, uint64_t id, struct error 
     rpc_message_free(reply);
     if (!may_be_canceled(state))
         return error_set(error, STATUS_WRONG_STATE, "WRONG_STATE",
-                         "submission %" PRIu64 " is %s: there is nothing to take back", id, submission_report_state(state));
+                         "submission %" PRIu64 " is %s: there is nothing to take back", id, submission_words_state(state));
     return STATUS_OK;
 }
 

@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
 #include "service/ctl/bulk.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/filter.h"
 #include "service/ctl/report.h"
 
@@ -153,7 +153,7 @@ const struct command command_purge = {
 /* ---- regrade ---- */
 
 /* One progress message, as a line. */
-static void print_progress(void *context, const struct rpc_message *message)
+static bool print_progress(void *context, const struct rpc_message *message)
 {
     const struct command_call *call = context;
     const Xqueue__V1__BulkResponse *body = (const Xqueue__V1__BulkResponse *)(const void *)rpc_message_body(message);
@@ -165,6 +165,7 @@ static void print_progress(void *context, const struct rpc_message *message)
         (void)printf("%" PRIu64 " of %" PRIu64 " graded again, %" PRIu64 " kept their result\n", body->done, body->matched,
                      body->failed);
     (void)fflush(stdout);
+    return true;
 }
 
 static int follow(struct command_call *call, char *bulk_id)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/client/connection.h"
 #include "base/memory.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 #include "xqueue/v1/admin.pb-c.h"
 

@@ -4,17 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/client/connection.h"
 #include "base/log.h"
 #include "service/ctl/arguments.h"
 #include "service/ctl/command.h"
-#include "service/ctl/connection.h"
 
 static int run(struct arguments *arguments)
 {
     struct command_call *call = &arguments->call;
     struct error error = {0};
     if (!call->command->is_offline) {
-        enum status status = connection_open(&arguments->connect, &call->connection, &error);
+        enum status status = connect_open(&arguments->connect, &call->connection, &error);
         if (status != STATUS_OK)
             return command_fail_status(status, &error);
     }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/client/connection.h"
 #include "base/rpc/rpc_client_call.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 #include "xqueue/v1/admin.pb-c.h"
 

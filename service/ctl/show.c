@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `xqueuectl show`: how a submission stands. */
+#include "base/client/connection.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/submission_report.h"
 
 static const struct rpc_client_method get_method = {"/xqueue.v1.Submissions/Get", &xqueue__v1__get_response__descriptor};

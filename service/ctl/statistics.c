@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
 #include "base/rpc/rpc_client_call.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/report.h"
 #include "xqueue/v1/admin.pb-c.h"
 
@@ -96,7 +96,7 @@ static void print_table(const Xqueue__V1__Statistics *statistics)
 
 /* ---- the command ---- */
 
-static void print_sample(void *context, const struct rpc_message *message)
+static bool print_sample(void *context, const struct rpc_message *message)
 {
     const struct command_call *call = context;
     const Xqueue__V1__Statistics *statistics = (const Xqueue__V1__Statistics *)(const void *)rpc_message_body(message);
@@ -109,6 +109,7 @@ static void print_sample(void *context, const struct rpc_message *message)
         (void)printf("\n");
     }
     (void)fflush(stdout);
+    return true;
 }
 
 static int follow(struct command_call *call, char *queue)

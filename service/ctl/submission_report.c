@@ -2,13 +2,10 @@
 #include "service/ctl/submission_report.h"
 
 #include <inttypes.h>
-#include <string.h>
 
+#include "base/client/submission_words.h"
 #include "base/text.h"
 #include "service/ctl/command.h"
-
-#define STATE_PREFIX    "SUBMISSION_STATE_"
-#define DELIVERY_PREFIX "DELIVERY_STATE_"
 
 bool submission_report_id(const char *text, uint64_t *out_id)
 {
@@ -21,29 +18,13 @@ bool submission_report_id(const char *text, uint64_t *out_id)
     return true;
 }
 
-static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int value, const char *prefix)
-{
-    const ProtobufCEnumValue *found = protobuf_c_enum_descriptor_get_value(descriptor, value);
-    return found && strncmp(found->name, prefix, strlen(prefix)) == 0 ? found->name + strlen(prefix) : "UNKNOWN";
-}
-
-const char *submission_report_state(Xqueue__V1__SubmissionState state)
-{
-    return enum_name(&xqueue__v1__submission_state__descriptor, (int)state, STATE_PREFIX);
-}
-
-const char *submission_report_delivery(Xqueue__V1__DeliveryState state)
-{
-    return enum_name(&xqueue__v1__delivery_state__descriptor, (int)state, DELIVERY_PREFIX);
-}
-
 json_t *submission_report_json(const Xqueue__V1__GetResponse *submission)
 {
     return json_pack(
         "{s:I, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I}", "id",
         (json_int_t)submission->submission_id, "queue", report_json_text(submission->queue), "state",
-        submission_report_state(submission->state), "delivery", submission_report_delivery(submission->delivery_state),
-        "attempt", (json_int_t)submission->attempt, "failures", (json_int_t)submission->failures, "delivery_attempts",
+        submission_words_state(submission->state), "delivery", submission_words_delivery(submission->delivery_state), "attempt",
+        (json_int_t)submission->attempt, "failures", (json_int_t)submission->failures, "delivery_attempts",
         (json_int_t)submission->delivery_attempts, "submitted_at_ms", (json_int_t)submission->submitted_at_ms, "state_at_ms",
         (json_int_t)submission->state_at_ms, "delivered_at_ms", (json_int_t)submission->delivered_at_ms, "grader",
         report_json_text(submission->grader), "message", report_json_text(submission->message), "delivery_message",
@@ -83,7 +64,7 @@ void submission_report_print(const Xqueue__V1__GetResponse *submission)
 {
     print_number("submission", submission->submission_id);
     print_text("queue", submission->queue);
-    print_text("state", submission_report_state(submission->state));
+    print_text("state", submission_words_state(submission->state));
     print_time("since", submission->state_at_ms);
     print_time("submitted", submission->submitted_at_ms);
     print_number("attempts", submission->attempt);
@@ -91,7 +72,7 @@ void submission_report_print(const Xqueue__V1__GetResponse *submission)
     print_text("grader", submission->grader);
     print_text("message", submission->message);
     print_number("superseded by", submission->superseded_by_id);
-    print_text("delivery", submission_report_delivery(submission->delivery_state));
+    print_text("delivery", submission_words_delivery(submission->delivery_state));
     print_number("delivery attempts", submission->delivery_attempts);
     print_text("delivery message", submission->delivery_message);
     print_time("delivered", submission->delivered_at_ms);

@@ -16,9 +16,6 @@
 /* A submission's id. false: text is none, which has been said on standard error. */
 bool submission_report_id(const char *text, uint64_t *out_id);
 
-/* "READY", "NONE" ...; "UNKNOWN" for what this version does not know. */
-const char *submission_report_state(Xqueue__V1__SubmissionState state);
-const char *submission_report_delivery(Xqueue__V1__DeliveryState state);
 /* Prints what others wrote, without letting it steer the terminal. */
 void submission_report_put(const char *text);
 /* {"id", "queue", "state", ...}: the caller's. */

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/client/connection.h"
 #include "base/clock.h"
 #include "base/config_password.h"
 #include "base/memory.h"
 #include "base/rpc/rpc_client_call.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/password.h"
 #include "service/ctl/report.h"
 #include "service/ctl/roles.h"

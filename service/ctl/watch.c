@@ -3,8 +3,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/client/connection.h"
+#include "base/client/submission_words.h"
 #include "service/ctl/commands.h"
-#include "service/ctl/connection.h"
 #include "service/ctl/submission_report.h"
 
 enum { SECOND_MS = 1000 };
@@ -33,7 +34,7 @@ static void print(const Xqueue__V1__WatchEvent *event)
 {
     const Xqueue__V1__GetResponse *submission = event->submission;
     char stamp[REPORT_STAMP_MAX];
-    (void)printf("%s  %s", report_time(submission->state_at_ms, stamp), submission_report_state(submission->state));
+    (void)printf("%s  %s", report_time(submission->state_at_ms, stamp), submission_words_state(submission->state));
     if (submission->state == XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_READY)
         (void)printf(", %" PRIu64 " before it", event->position);
     if (event->estimate_ms > 0)
@@ -42,20 +43,21 @@ static void print(const Xqueue__V1__WatchEvent *event)
         (void)printf(", %" PRIu32 " %% ", event->progress->percent);
         submission_report_put(event->progress->phase);
     }
-    (void)printf("; delivery %s\n", submission_report_delivery(submission->delivery_state));
+    (void)printf("; delivery %s\n", submission_words_delivery(submission->delivery_state));
 }
 
-static void on_event(void *context, const struct rpc_message *message)
+static bool on_event(void *context, const struct rpc_message *message)
 {
     const struct command_call *call = context;
     const Xqueue__V1__WatchEvent *event = (const Xqueue__V1__WatchEvent *)(const void *)rpc_message_body(message);
     if (!event->submission)
-        return;
+        return true;
     if (call->json)
         print_json(event);
     else
         print(event);
     (void)fflush(stdout);
+    return true;
 }
 
 static int run(struct command_call *call)
@@ -64,7 +66,8 @@ static int run(struct command_call *call)
     Xqueue__V1__WatchRequest request = XQUEUE__V1__WATCH_REQUEST__INIT;
     if (!submission_report_id(call->operands[0], &request.submission_id))
         return COMMAND_EXIT_FAILED;
-    const struct connection_watch watch = {&watch_method, &request.base, on_event, call};
+    const struct connection_watch watch = {
+        .method = &watch_method, .request = &request.base, .on_message = on_event, .context = call};
     enum status status = connection_watch(call->connection, &watch, &error);
     return status == STATUS_OK ? COMMAND_EXIT_OK : command_fail_status(status, &error);
 }

@@ -29,7 +29,10 @@ PURE = {
     "service/rules/": (r"base/[^/]+\.h|service/rules/[^/]+\.h", "the rules know nothing of store, wire and threads"),
     "grader-sdk/include/": (r"xqueue/[^/]+\.h", "a public header stands alone"),
     "grader-sdk/tools/": (r"xqueue/[^/]+\.h|grader-sdk/tools/[^/]+\.h", "what can be built on the SDK is built on its public header"),
-    "base/rpc/": (r"base/.*|.*\.pb-c\.h", "base knows nothing above it"),
+    "base/rpc/": (r"base/(?!client/).*|.*\.pb-c\.h", "base knows nothing above it"),
+    r"base/[^/]+$": (r"base/[^/]+\.h", "base knows nothing above it"),
+    # Of programs on a command line, which may block and catch signals.
+    r"(?!base/client/|service/ctl/|grader-sdk/tools/submit_|tests/)": (r"(?!base/client/).*", "base/client/ is for our command lines"),
 }
 
 # Library header, files that may include it, why.

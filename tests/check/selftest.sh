@@ -67,6 +67,8 @@ layers_samples() {
     finds 'pb_edges' service/queue.c "$top"'#include "xqueue/v1/graders.pb-c.h"'
     finds 'down only' base/text.c "$top"'#include "service/queue.h"'
     finds 'down only' rest-adapter/form.c "$top"'#include "service/queue.h"'
+    finds 'our command lines' service/engine.c "$top"'#include "base/client/connection.h"'
+    finds 'nothing above' base/rpc/rpc_call.c "$top"'#include "base/client/connection.h"'
     finds 'know nothing' service/rules/lease.c "$top"'#include "service/store/store.h"'
     finds 'public header' grader-sdk/tools/grade_run.c "$top"'#include "grader-sdk/src/inbox.h"'
     finds 'stands alone' grader-sdk/include/xqueue/grader.h "$header_top"'#include "base/status.h"'

@@ -442,6 +442,7 @@ struct watched_stream {
     struct rpc_client_stream *stream;
     /* guarded by the world's lock */
     int received;
+    int sent; /* have left */
     int closed;
     bool in_order; /* every text so far was the decimal number of its place, from 0 */
     enum status status;
@@ -460,6 +461,12 @@ static inline void watched_message(void *context, struct rpc_message *message)
     world_count(watched->world, &watched->received);
 }
 
+static inline void watched_sent(void *context)
+{
+    struct watched_stream *watched = context;
+    world_count(watched->world, &watched->sent);
+}
+
 static inline void watched_close(void *context, enum status status, const struct error *error)
 {
     struct watched_stream *watched = context;
@@ -472,7 +479,8 @@ static inline void watched_close(void *context, enum status status, const struct
 
 static inline void watched_open(struct watched_stream *watched, struct world *world, const struct rpc_client_method *method)
 {
-    static const struct rpc_client_stream_events events = {watched_message, watched_close};
+    static const struct rpc_client_stream_events events = {
+        .on_message = watched_message, .on_close = watched_close, .on_sent = watched_sent};
     static const struct rpc_call_options options = {.timeout_ms = 0, .wait_for_ready = 1, .bearer = "token"};
     memset(watched, 0, sizeof(*watched));
     watched->world = world;

@@ -87,7 +87,7 @@ static void on_close(void *context, enum status status, const struct error *erro
 static struct scripted_grader *open_stream(struct core_caller *caller)
 {
     static const struct rpc_client_method work = {"/xqueue.v1.Graders/Work", &xqueue__v1__server_message__descriptor};
-    static const struct rpc_client_stream_events events = {on_message, on_close};
+    static const struct rpc_client_stream_events events = {.on_message = on_message, .on_close = on_close};
     struct scripted_grader *grader = MEMORY_NEW(struct scripted_grader);
     const struct rpc_call_options options = {.bearer = core_caller_token(caller), .wait_for_ready = 1};
 

@@ -217,7 +217,7 @@ static void on_close(void *context, enum status status, const struct error *erro
 
 struct grader_stream *stream_opens(struct server_fixture *fixture, const char *user, const struct rpc_client_method *method)
 {
-    static const struct rpc_client_stream_events events = {on_message, on_close};
+    static const struct rpc_client_stream_events events = {.on_message = on_message, .on_close = on_close};
     struct grader_stream *stream = MEMORY_NEW(struct grader_stream);
     const struct rpc_call_options options = {.bearer = server_token(fixture, user), .wait_for_ready = 1};
     pthread_mutex_init(&stream->mutex, NULL);

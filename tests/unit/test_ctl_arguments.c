@@ -64,7 +64,7 @@ static void options_stand_before_and_behind_the_command(void **state)
 
     assert_ptr_equal(arguments.call.command, &command_hash_password);
     assert_true(arguments.call.json);
-    assert_string_equal(arguments.connect.user, "eve");
+    assert_string_equal(arguments.connect.given.user, "eve");
     assert_int_equal(arguments.call.operand_count, 1);
     assert_string_equal(arguments.call.operands[0], "file");
     assert_int_equal(command_number(&arguments.call, "rounds"), 2000000);
@@ -81,9 +81,9 @@ static void what_is_not_given_has_its_default(void **state)
     assert_int_equal(command_number(&arguments.call, "rounds"), 1000000);
     assert_string_equal(arguments.call.config_file, "/etc/xqueue/xqueue.yml");
     assert_false(arguments.call.config_is_given);
-    assert_null(arguments.connect.password);
-    assert_null(arguments.connect.address);
-    assert_int_equal(arguments.connect.timeout_ms, 60000);
+    assert_null(arguments.connect.given.password);
+    assert_null(arguments.connect.given.address);
+    assert_int_equal(arguments.connect.given.timeout_ms, 60000);
     arguments_finish(&arguments);
 }
 
@@ -98,19 +98,19 @@ static void the_environment_counts_and_options_count_more(void **state)
     setenv("XQUEUE_CONFIG", "c", 1);
 
     assert_int_equal(READ(&arguments, "count"), NOT_SET);
-    assert_string_equal(arguments.connect.password, "p");
-    assert_null(arguments.connect.password_file);
+    assert_string_equal(arguments.connect.given.password, "p");
+    assert_null(arguments.connect.given.password_file);
     assert_string_equal(arguments.connect.config_file, "c");
     arguments_finish(&arguments);
 
     assert_int_equal(READ(&arguments, "count", "--address", "b:2", "--password-file", "g", "-c", "d", "--timeout", "1.5"),
                      NOT_SET);
-    assert_string_equal(arguments.connect.address, "b:2");
-    assert_string_equal(arguments.connect.user, "u");
-    assert_null(arguments.connect.password);
-    assert_string_equal(arguments.connect.password_file, "g");
+    assert_string_equal(arguments.connect.given.address, "b:2");
+    assert_string_equal(arguments.connect.given.user, "u");
+    assert_null(arguments.connect.given.password);
+    assert_string_equal(arguments.connect.given.password_file, "g");
     assert_string_equal(arguments.connect.config_file, "d");
-    assert_int_equal(arguments.connect.timeout_ms, 1500);
+    assert_int_equal(arguments.connect.given.timeout_ms, 1500);
     arguments_finish(&arguments);
     (void)clear_environment(NULL);
 }

@@ -163,7 +163,7 @@ static void cancel_all_ends_running_calls_and_refuses_later_ones(void **state)
     char text[] = "hold";
     request.service = text;
     struct watched_stream watched = {.world = world};
-    const struct rpc_client_stream_events events = {watched_message, watched_close};
+    const struct rpc_client_stream_events events = {.on_message = watched_message, .on_close = watched_close};
     world_serve(world, (struct rpc_server_options){0});
     world_connect(world);
 
@@ -265,6 +265,27 @@ static void nothing_can_be_sent_after_the_half_close_or_the_end(void **state)
     assert_int_equal(watched.received, 1);
 }
 
+static void each_message_that_has_left_is_told(void **state)
+{
+    struct world *world = *state;
+    struct watched_stream watched;
+    world_serve(world, (struct rpc_server_options){0});
+    world_connect(world);
+
+    watched_open(&watched, world, &echo_bidi_method);
+    for (int i = 0; i < 3; i++) {
+        char text[WORLD_TEXT_MAX];
+        (void)snprintf(text, sizeof(text), "%d", i);
+        assert_int_equal(watched_send(&watched, text), STATUS_OK);
+    }
+    world_wait(world, &watched.sent, 3);
+    rpc_client_stream_half_close(watched.stream);
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_OK);
+    assert_int_equal(watched.sent, 3); // neither the metadata nor the half-close is a message
+}
+
 static void a_stream_may_be_released_before_its_end(void **state)
 {
     struct world *world = *state;
@@ -287,7 +308,7 @@ static void a_stream_can_have_a_deadline(void **state)
 {
     struct world *world = *state;
     struct watched_stream watched = {.world = world};
-    const struct rpc_client_stream_events events = {watched_message, watched_close};
+    const struct rpc_client_stream_events events = {.on_message = watched_message, .on_close = watched_close};
     const struct rpc_call_options options = {.timeout_ms = SHORT_MS, .wait_for_ready = 1};
     world_serve(world, (struct rpc_server_options){0});
     world_connect(world);
@@ -337,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_threads_call_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_reads_fills_its_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_can_be_sent_after_the_half_close_or_the_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_message_that_has_left_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_may_be_released_before_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_can_have_a_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(the_client_finds_a_restarted_server_again, setup, teardown),
