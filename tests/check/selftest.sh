@@ -14,7 +14,8 @@ run_check() {
     case $check in
     layers) "$python" "$here/layers.py" "$tree" ;;
     headers) "$here/headers.sh" "$tree" "$tree/build" ;;
-    format | sizes | shell | quotes) "$here/$check.sh" "$tree" ;;
+    format | sizes | shell) "$here/$check.sh" "$tree" ;;
+    quotes) "$python" "$here/quotes.py" "$tree" ;;
     tidy) "$python" "$here/tidy.py" "$tree" "$tree/build" ;;
     install) "$here/install.sh" "$tree/build" "$tree/expected.txt" ;;
     esac
@@ -133,9 +134,16 @@ shell_samples() {
 # shellcheck disable=SC2016 # the backquotes are Markdown's
 quotes_samples() {
     put grader-sdk/examples/hello_grader.c 'int main(void);'
-    put README.md '## Write a grader in 20 lines\n```c\nint main(void);\n```\n## Install'
-    passes 'a README that quotes the example'
-    finds 'differs' README.md '## Write a grader in 20 lines\n```c\nint main(int);\n```\n## Install'
+    put grader-sdk/examples/grade.sh '#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\necho 1'
+    put README.md 'Text\n<!-- quoted: grader-sdk/examples/hello_grader.c -->\n```c\nint main(void);\n```\nText'
+    put docs/graders.md '<!-- quoted: grader-sdk/examples/grade.sh -->\n```sh\n#!/bin/sh\necho 1\n```\n\n```sh\ncc it\n```'
+    passes 'documents that quote what is there'
+    finds 'README.md:4: .*differs' README.md '\n<!-- quoted: grader-sdk/examples/hello_grader.c -->\n```c\nint main(int);\n```'
+    finds 'README.md:6: .*differs' README.md '```sh\ncc it\n```\n<!-- quoted: grader-sdk/examples/grade.sh -->\n```sh\n#!/bin/sh\necho 2\n```'
+    finds 'not there' docs/graders.md '<!-- quoted: grader-sdk/examples/gone.py -->\n```python\nprint(1)\n```'
+    finds 'does not say' docs/graders.md 'Text\n\n```python\nprint(1)\n```'
+    put docs/graders.md '<!-- a fragment -->\n```python\nprint(1)\n```'
+    passes 'a fragment'
 }
 
 install_samples() {
