@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,8 +24,7 @@ enum {
     DESCRIPTORS_PER_THREAD =
         6, /* both ends of its connection, a file on its way in, a file on its way out, and a little room */
     DESCRIPTORS_PER_CONNECTION = 2,
-    KNOCK_NS = 20 * 1000 * 1000,
-    SECOND_NS = 1000 * 1000 * 1000,
+    KNOCK_MS = 20,
 };
 
 struct http_server {
@@ -362,9 +360,24 @@ const char *http_server_address(const struct http_server *server, size_t index)
     return http_gate_address(server->gate, index);
 }
 
-static void *stop_civetweb_main(void *civetweb)
+/* A stop of civetweb, on a thread of its own. */
+struct civetweb_stop {
+    struct mg_context *civetweb;
+    pthread_mutex_t mutex;
+    /* mutex: */
+    pthread_cond_t end;
+    bool has_ended;
+};
+
+static void *civetweb_stop_main(void *context)
 {
-    mg_stop(civetweb);
+    struct civetweb_stop *stop = context;
+
+    mg_stop(stop->civetweb);
+    pthread_mutex_lock(&stop->mutex);
+    stop->has_ended = true;
+    pthread_cond_signal(&stop->end);
+    pthread_mutex_unlock(&stop->mutex);
     return NULL;
 }
 
@@ -381,31 +394,37 @@ static void knock(int port)
     }
 }
 
-static bool has_ended(pthread_t thread)
+/* Waits for that a little. */
+static bool civetweb_has_stopped(struct civetweb_stop *stop)
 {
-    struct timespec until;
+    int64_t until_ms = clock_add_ms(clock_now_ms(clock_system()), KNOCK_MS);
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += KNOCK_NS;
-    if (until.tv_nsec >= SECOND_NS) {
-        until.tv_nsec -= SECOND_NS;
-        until.tv_sec++;
+    pthread_mutex_lock(&stop->mutex);
+    bool has_ended = stop->has_ended;
+    if (!has_ended) {
+        (void)clock_wait_until(clock_system(), &stop->end, &stop->mutex, until_ms);
+        has_ended = stop->has_ended;
     }
-    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    pthread_mutex_unlock(&stop->mutex);
+    return has_ended;
 }
 
 /* mg_stop waits until the thread that accepts has looked up, which takes two seconds unless somebody knocks. */
 static void stop_civetweb(struct http_server *server)
 {
+    struct civetweb_stop stop = {.civetweb = server->civetweb, .mutex = PTHREAD_MUTEX_INITIALIZER};
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, stop_civetweb_main, server->civetweb) != 0) {
+    clock_condition_init(&stop.end);
+    if (pthread_create(&thread, NULL, civetweb_stop_main, &stop) != 0) {
         mg_stop(server->civetweb);
     } else {
         do {
             knock(server->civetweb_port);
-        } while (!has_ended(thread));
+        } while (!civetweb_has_stopped(&stop));
+        (void)pthread_join(thread, NULL);
     }
+    pthread_cond_destroy(&stop.end);
     server->civetweb = NULL;
 }
 

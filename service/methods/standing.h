@@ -41,13 +41,13 @@ struct standing {
     atomic_int references;        /* of the command that looks, of the open call, and others' */
     atomic_bool waits_for_reader; /* a look is due when everything has been read */
 
-    /* engine thread only */
+    /* engine thread only; no flag beside those of all threads, or compilers read both at once */
+    int64_t unread_at_us; /* since when something is unread, see clock_monotonic_us; 0: nothing is */
+    size_t unread_bytes;  /* then */
     bool gone;            /* the call is over, by whomever */
     bool timed_out;       /* this look comes because of the time that it was parked until */
     bool draining;        /* the service stops */
     bool unread;          /* the peer has been reading nothing for too long */
-    int64_t unread_at_us; /* since when something is unread, see clock_monotonic_us; 0: nothing is */
-    size_t unread_bytes;  /* then */
 };
 
 /* The call's data becomes standing, and the first look is on its way. */

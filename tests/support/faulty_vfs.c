@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <sqlite3.h>
@@ -16,9 +17,9 @@ struct faulty_file {
 static struct {
     sqlite3_vfs *real;
     sqlite3_vfs vfs;
-    enum faulty_fault fault;
-    int left; /* writes, syncs or reads that still work */
-    bool failed;
+    _Atomic enum faulty_fault fault;
+    atomic_int left; /* writes, syncs or reads that still work */
+    atomic_bool failed;
 } faulty;
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -30,9 +31,7 @@ static bool fails_now(enum faulty_fault fault)
 {
     if (faulty.fault != fault)
         return false;
-    if (faulty.left > 0)
-        faulty.left--;
-    if (faulty.left > 0)
+    if (faulty.left > 0 && --faulty.left > 0)
         return false;
     faulty.failed = true;
     return true;
@@ -201,9 +200,9 @@ void faulty_vfs_remove(void)
 void faulty_vfs_fail(enum faulty_fault fault, int nth)
 {
     assert(nth >= 1);
-    faulty.fault = fault;
     faulty.left = nth;
     faulty.failed = false;
+    faulty.fault = fault;
 }
 
 void faulty_vfs_heal(void)

@@ -3,7 +3,8 @@
  * A file system for SQLite that works until it is told to fail: the n-th write, sync or read from now, and from then on all of
  * them until it is healed. Underneath is the real one, so what was written before is really on disk.
  *
- * Threading: the test's thread; one at a time for the whole process.
+ * Threading: installed and removed by the test's thread, while nobody has a file open; the rest any thread. One at a time for
+ * the whole process.
  */
 #ifndef TESTS_SUPPORT_FAULTY_VFS_H
 #define TESTS_SUPPORT_FAULTY_VFS_H
