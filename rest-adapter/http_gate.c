@@ -141,7 +141,6 @@ static void *gate_main(void *argument)
         }
         free_closed(gate);
     }
-    close_all(gate);
     return NULL;
 }
 
@@ -192,22 +191,24 @@ static struct http_gate *create(const struct http_gate_options *options)
     return gate;
 }
 
-enum status http_gate_start(const struct http_gate_options *options, struct http_gate **out_gate, struct error *error)
+enum status http_gate_create(const struct http_gate_options *options, struct http_gate **out_gate, struct error *error)
 {
     struct http_gate *gate = create(options);
     enum status status = open_all(gate, options->listen, error);
 
-    if (status == STATUS_OK) {
-        gate->is_running = pthread_create(&gate->thread, NULL, gate_main, gate) == 0;
-        status = gate->is_running ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, NULL, "cannot start a thread");
-    }
     if (status != STATUS_OK) {
-        close_all(gate);
         http_gate_destroy(gate);
         return status;
     }
     *out_gate = gate;
     return STATUS_OK;
+}
+
+enum status http_gate_start(struct http_gate *gate, struct error *error)
+{
+    assert(!gate->is_running);
+    gate->is_running = pthread_create(&gate->thread, NULL, gate_main, gate) == 0;
+    return gate->is_running ? STATUS_OK : error_set(error, STATUS_UNAVAILABLE, NULL, "cannot start a thread");
 }
 
 int http_gate_port(const struct http_gate *gate, size_t index)
@@ -250,15 +251,15 @@ void http_gate_stop(struct http_gate *gate, int64_t grace_ms)
 {
     const uint64_t one = 1;
 
-    if (!gate->is_running) {
-        return;
+    if (gate->is_running) {
+        gate->stop_due_ms = clock_add_ms(gate_now_ms(), grace_ms);
+        gate->is_stopping = true;
+        while (write(gate->wake.socket, &one, sizeof(one)) < 0 && errno == EINTR) {
+        }
+        pthread_join(gate->thread, NULL);
+        gate->is_running = false;
     }
-    gate->stop_due_ms = clock_add_ms(gate_now_ms(), grace_ms);
-    gate->is_stopping = true;
-    while (write(gate->wake.socket, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    pthread_join(gate->thread, NULL);
-    gate->is_running = false;
+    close_all(gate);
 }
 
 void http_gate_destroy(struct http_gate *gate)

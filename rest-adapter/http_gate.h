@@ -48,11 +48,14 @@ struct http_gate_options {
 };
 
 /*
- * Binds and starts; logs one line per listener. STATUS_INVALID: an address is malformed or no IP address; STATUS_UNAVAILABLE:
- * it is taken or not ours to take. Text in error.
+ * Binds; logs one line per listener. STATUS_INVALID: an address is malformed or no IP address; STATUS_UNAVAILABLE: it is taken
+ * or not ours to take. Text in error.
  */
-enum status http_gate_start(const struct http_gate_options *options, struct http_gate **out_gate,
-                            struct error *error) STATUS_CHECKED;
+enum status http_gate_create(const struct http_gate_options *options, struct http_gate **out_gate,
+                             struct error *error) STATUS_CHECKED;
+
+/* Lets clients in: from now on there are requests, also before this returns. Once. STATUS_UNAVAILABLE: there is no thread. */
+enum status http_gate_start(struct http_gate *gate, struct error *error) STATUS_CHECKED;
 
 /* The port that listener index got, and its address with that port. Valid while the gate is. */
 int http_gate_port(const struct http_gate *gate, size_t index);

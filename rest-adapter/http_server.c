@@ -29,7 +29,7 @@ enum {
 
 struct http_server {
     struct mg_context *civetweb;
-    struct http_gate *gate;
+    struct http_gate *_Atomic gate; /* civetweb's threads are there before it */
     struct http_spool *spool;
     http_handler *handler;
     void *context;
@@ -292,6 +292,7 @@ static enum status start_civetweb(struct http_server *server, struct error *erro
 static enum status start_gate(struct http_server *server, const struct http_server_options *options, struct error *error)
 {
     struct mg_server_port port = {0};
+    struct http_gate *created = NULL;
     struct http_gate_options gate = {
         .listen = options->listen,
         .slots = server->threads,
@@ -311,7 +312,9 @@ static enum status start_gate(struct http_server *server, const struct http_serv
     }
     server->civetweb_port = port.port;
     gate.server_port = port.port;
-    return http_gate_start(&gate, &server->gate, error);
+    enum status status = http_gate_create(&gate, &created, error);
+    server->gate = created; /* before there are requests, whose replies need it */
+    return status == STATUS_OK ? http_gate_start(created, error) : status;
 }
 
 enum status http_server_start(const struct http_server_options *options, struct http_server **out_server, struct error *error)
