@@ -25,6 +25,8 @@
 
 enum { PROGRAMS_LEAST = 11, PATH_MAX_BYTES = 512 };
 
+static const char script[] = XQUEUE_SOURCE_DIR "/grader-sdk/examples/hello/grade.sh";
+
 /* Every grader says "correct" to this one. */
 static const char body[] = "{\"student_response\": \"" FIBONACCI "\", \"grader_payload\": \"" COURSE_TASK "\"}";
 
@@ -101,9 +103,14 @@ static void the_installed_program_grades_with_a_script(void **state)
 {
     struct conversation *talk = *state;
     char program[RUNNING_SERVICE_TEXT_MAX];
-    const char *const arguments[] = {
-        running_service_program("xqueue-grade", program),        "--address", talk->service.core, "--queue", "calm", "--",
-        XQUEUE_SOURCE_DIR "/grader-sdk/examples/hello/grade.sh", NULL};
+    const char *const arguments[] = {running_service_program("xqueue-grade", program),
+                                     "--address",
+                                     talk->service.core,
+                                     "--queue",
+                                     "calm",
+                                     "--",
+                                     script,
+                                     NULL};
     const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", NULL};
     struct running_program *grader =
         running_program_start(&(struct running_program_options){.arguments = arguments, .environment = environment});
