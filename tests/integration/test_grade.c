@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "tests/support/conversation.h"
+#include "tests/support/grade_talk.h"
 #include "tests/support/run_command.h"
 
 #define STATE(name_) XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_##name_
@@ -28,84 +29,14 @@
 #define HOG   "dd if=/dev/zero of=/dev/null bs=500M count=1 || exec printf '{\"correct\": false, \"msg\": \"no memory\"}'\n" RIGHT
 #define WRONG "printf '{\"correct\": false, \"score\": 0, \"msg\": \"not yet\"}'\n"
 
-enum { OPTIONS_MAX = 40, SCRIPT_MAX = 1024, MARK_MAX = 64, COMMAND_LINE_MAX = 256 };
+enum { SCRIPT_MAX = 1024, MARK_MAX = 64, COMMAND_LINE_MAX = 256 };
 
 /* more: further options, NULL last. */
 static struct running_program *grader_starts(struct conversation *talk, const char *name, const char *queue,
                                              const char *const *more)
 {
-    static char program[RUNNING_SERVICE_TEXT_MAX];
-    char grader[RUNNING_SERVICE_TEXT_MAX];
-    const char *const environment[] = {"XQUEUE_USER=grader", "XQUEUE_PASSWORD=grader", grader, NULL};
-    const char *arguments[OPTIONS_MAX] = {running_service_program("xqueue-grade", program),
-                                          "--address",
-                                          talk->service.core,
-                                          "--queue",
-                                          queue,
-                                          "--folder",
-                                          talk->service.folder};
-    const struct running_program_options options = {.arguments = arguments, .environment = environment};
-    size_t count = 7;
-
-    (void)snprintf(grader, sizeof(grader), "XQUEUE_GRADER=%s", name);
-    while (*more != NULL) {
-        arguments[count++] = *more++;
-    }
-    arguments[count++] = "--";
-    arguments[count++] = "/bin/sh";
-    arguments[count++] = "./student_response";
-    assert_int_equal(chmod(talk->service.folder, 0711), 0); // as root programs run as somebody else, who must get through
-    return running_program_start(&options);
-}
-
-static void grader_ends(struct running_program *grader, int number, int expected)
-{
-    running_program_signal(grader, number);
-    const int outcome = running_program_wait(grader);
-    const bool is_clean = running_program_is_clean(grader);
-
-    if (outcome != expected) {
-        running_program_dump(grader);
-    }
-    running_program_destroy(grader);
-    assert_int_equal(outcome, expected);
-    assert_true(is_clean);
-}
-
-/* For tests of what only namespaces can do. Ends grader where there are none. */
-static void needs_namespaces(struct running_program *grader)
-{
-    assert_true(running_program_await(grader, "sandbox: ", 1));
-    if (running_program_count(grader, "sandbox: namespaces") == 0) {
-        grader_ends(grader, SIGTERM, 0);
-        (void)fprintf(stderr, "NOT TESTED: this machine gives no namespaces\n");
-        skip();
-    }
-}
-
-static uint64_t student_hands_in(struct conversation *talk, const char *queue, const char *path, const char *script)
-{
-    json_t *body = json_pack("{s:s, s:s}", "student_response", script, "grader_payload", "{\"problem\": 7}");
-    char *text = json_dumps(body, 0);
-    const uint64_t id = student_submits(talk, queue, path, text);
-
-    json_decref(body);
-    free(text);
-    return id;
-}
-
-static void lms_hears_grade(struct conversation *talk, const char *path, bool is_correct, const char *in_message)
-{
-    const struct fake_lms_callback *callback = lms_hears(talk, path, 0);
-    json_t *grade = json_loads(callback->result, 0, NULL);
-    const char *message = json_string_value(json_object_get(grade, "msg"));
-
-    assert_non_null(message);
-    if (strstr(message, in_message) == NULL || json_is_true(json_object_get(grade, "correct")) != is_correct) {
-        fail_msg("%s: %s", path, callback->result);
-    }
-    assert_true(json_is_number(json_object_get(grade, "score")));
-    json_decref(grade);
+    const char *const program[] = {"/bin/sh", "./student_response", NULL};
+    return grade_starts(talk, name, queue, more, program);
 }
 
 /* Is there a process with this in its command line? */
