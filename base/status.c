@@ -33,21 +33,6 @@ const char *status_name(enum status status)
     return index < STATUS_COUNT ? names[index] : "unknown";
 }
 
-/* Control characters and bytes that are not UTF-8 become '?': the text goes into logs and into gRPC status messages. */
-static void make_printable(char *text)
-{
-    size_t length = strlen(text);
-    for (size_t at = 0; at < length;) {
-        size_t step = text_utf8_step(text + at, length - at);
-        unsigned char byte = (unsigned char)text[at];
-        if (step == 0 || byte < 0x20 || byte == 0x7f) {
-            text[at] = '?';
-            step = 1;
-        }
-        at += step;
-    }
-}
-
 enum status error_set(struct error *error, enum status status, const char *reason, const char *format, ...)
 {
     if (!error)
@@ -64,7 +49,7 @@ enum status error_set(struct error *error, enum status status, const char *reaso
     text_copy(reason_copy, sizeof reason_copy, reason ? reason : "");
     memcpy(error->reason, reason_copy, sizeof reason_copy);
     text_copy(error->text, sizeof error->text, text);
-    make_printable(error->text);
+    text_make_printable(error->text); // it goes into logs and into gRPC status messages
     error->retry_after_ms = 0;
     return status;
 }

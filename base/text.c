@@ -163,6 +163,24 @@ bool text_is_utf8(const void *bytes, size_t length)
     return true;
 }
 
+void text_make_printable(char *text)
+{
+    enum { SPACE = 0x20, DELETE = 0x7f, C1_LEAD = 0xc2, C1_LAST = 0x9f };
+    size_t length = strlen(text);
+    for (size_t at = 0; at < length;) {
+        size_t step = text_utf8_step(text + at, length - at);
+        unsigned char byte = (unsigned char)text[at];
+        bool is_late_control = step == 2 && byte == C1_LEAD && (unsigned char)text[at + 1] <= C1_LAST;
+        if (is_late_control)
+            text[at + 1] = '?';
+        if (step == 0 || byte < SPACE || byte == DELETE || is_late_control) {
+            text[at] = '?';
+            step = 1;
+        }
+        at += step;
+    }
+}
+
 bool text_is_name(const char *string, size_t bytes_max)
 {
     size_t length = strnlen(string, bytes_max + 1);

@@ -49,6 +49,9 @@ size_t text_utf8_step(const void *bytes, size_t length);
 /* The largest length up to bytes_max at which the string of length bytes can be cut without cutting a UTF-8 sequence. */
 size_t text_utf8_cut(const char *string, size_t length, size_t bytes_max);
 
+/* Control characters (also U+0080 to U+009F, which steer some terminals) and bytes that are not UTF-8 become '?', in place. */
+void text_make_printable(char *text);
+
 /* Is it a name: 1 to bytes_max bytes of well-formed UTF-8 without control characters (below 0x20, 0x7f)? */
 bool text_is_name(const char *string, size_t bytes_max);
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 enum { FAIL_TEXT_MAX = 1024 };
 
 const struct command_value *command_option(const struct command_call *call, const char *name)
@@ -42,10 +44,7 @@ int command_fail(int exit_code, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     // Names come from outside: one line stays one line, and a terminal hears no commands.
-    for (char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < ' ' || *at == '\x7f')
-            *at = '?';
-    }
+    text_make_printable(text);
     (void)fprintf(stderr, "xqueuectl: %s\n", text);
     return exit_code;
 }

@@ -43,10 +43,7 @@ void report_table_add(struct report_table *table, const char *const *texts)
     }
     for (size_t at = 0; at < table->columns; at++) {
         char *cell = memory_copy_text(texts[at]);
-        for (char *byte = cell; *byte != '\0'; byte++) {
-            if ((unsigned char)*byte < ' ' || *byte == '\x7f')
-                *byte = '?';
-        }
+        text_make_printable(cell);
         table->cells[table->count++] = cell;
     }
 }

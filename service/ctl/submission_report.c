@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/client/submission_words.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "service/ctl/command.h"
 
@@ -34,8 +35,10 @@ json_t *submission_report_json(const Xqueue__V1__GetResponse *submission)
 
 void submission_report_put(const char *text)
 {
-    for (const char *at = text; *at; at++)
-        (void)putchar((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at);
+    char *shown = memory_copy_text(text);
+    text_make_printable(shown);
+    (void)fputs(shown, stdout);
+    memory_free(shown);
 }
 
 static void print_text(const char *name, const char *text)

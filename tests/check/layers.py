@@ -28,7 +28,9 @@ PURE = {
     r"service/ctl/(?!import_db\.c)": (r"base/.*|.*\.pb-c\.h|service/ctl/[^/]+\.h", "xqueuectl is a client: it knows the contract, not the service"),
     "service/rules/": (r"base/[^/]+\.h|service/rules/[^/]+\.h", "the rules know nothing of store, wire and threads"),
     "grader-sdk/include/": (r"xqueue/[^/]+\.h", "a public header stands alone"),
-    "grader-sdk/tools/": (r"xqueue/[^/]+\.h|grader-sdk/tools/[^/]+\.h", "what can be built on the SDK is built on its public header"),
+    # A client of the contract, beside the grader that is tried with it.
+    "grader-sdk/tools/submit_": (r"base/.*|.*\.pb-c\.h|grader-sdk/tools/submit_[^/]+\.h", "xqueue-submit is a client: it knows the contract"),
+    "grader-sdk/tools/(?!submit_)": (r"xqueue/[^/]+\.h|grader-sdk/tools/[^/]+\.h", "what can be built on the SDK is built on its public header"),
     "base/rpc/": (r"base/(?!client/).*|.*\.pb-c\.h", "base knows nothing above it"),
     r"base/[^/]+$": (r"base/[^/]+\.h", "base knows nothing above it"),
     # Of programs on a command line, which may block and catch signals.

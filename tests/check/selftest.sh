@@ -72,6 +72,7 @@ layers_samples() {
     finds 'nothing above' base/rpc/rpc_call.c "$top"'#include "base/client/connection.h"'
     finds 'know nothing' service/rules/lease.c "$top"'#include "service/store/store.h"'
     finds 'public header' grader-sdk/tools/grade_run.c "$top"'#include "grader-sdk/src/inbox.h"'
+    finds 'knows the contract' grader-sdk/tools/submit_task.c "$top"'#include "grader-sdk/src/inbox.h"'
     finds 'stands alone' grader-sdk/include/xqueue/grader.h "$header_top"'#include "base/status.h"'
     finds '_Atomic' base/log.c "$top"'static volatile int stop;'
     finds 'no sleeps' tests/unit/test_log.c "$top"'void f(void)\n{\n    sleep(1);\n}'

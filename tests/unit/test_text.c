@@ -218,9 +218,28 @@ static void a_decimal_number_is_scaled_and_rounded(void **state)
     assert_int_equal(number, -1500);
 }
 
+static void what_steers_a_terminal_becomes_printable(void **state)
+{
+    (void)state;
+    char controls[] = "a\x1b[2J\n\x7f";
+    char late[] = "\xc2\x9b"
+                  "1m \xc2\xa0"
+                  "Zo\xc3\xab";
+    char broken[] = "\xff\xc3";
+
+    text_make_printable(controls);
+    assert_string_equal(controls, "a?[2J??");
+    text_make_printable(late);
+    assert_string_equal(late, "??1m \xc2\xa0"
+                              "Zo\xc3\xab");
+    text_make_printable(broken);
+    assert_string_equal(broken, "??");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_steers_a_terminal_becomes_printable),
         cmocka_unit_test(a_text_grows_up_to_its_maximum),
         cmocka_unit_test(an_append_that_does_not_fit_fails_the_text_and_changes_nothing),
         cmocka_unit_test(a_text_may_hold_nothing_at_all),
