@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "grader-sdk/src/client.h"
 
-#include <errno.h>
-#include <poll.h>
+#include <inttypes.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/eventfd.h>
+#include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/rpc/rpc_event.h"
+#include "grader-sdk/src/slots.h"
 #include "grader-sdk/src/thread.h"
 
 enum { CHANNEL_RECONNECT_MS_MAX = 1000 }; /* below our own backoff, which decides */
@@ -24,22 +24,18 @@ struct xqueue_grader {
     struct report report;
     struct clock *clock;
     const struct work_link_timing *timing;
-    int wake_descriptor; /* eventfd, counts up at each stop and when the link has finished */
 
-    _Atomic int stops; /* how often xqueue_grader_stop was called; further ones than two do not count */
-    _Atomic bool has_run;
-    _Atomic bool is_finished;
-
-    /* the running thread only, until the link thread starts */
+    _Atomic bool has_started;
     struct inbox inbox;
+    struct handout handout;
+
+    /* of the starting thread, then of the one that takes it down */
+    bool is_running; /* the link thread is to be joined */
+    pthread_t link_thread;
     struct rpc_loop *loop;
     struct rpc_channel *channel;
-    struct slots *slots;
+    struct slots *slots; /* NULL: the host takes submissions itself */
     struct work_link *link;
-
-    /* the link thread's, until it was joined */
-    enum xqueue_status outcome;
-    struct xqueue_error outcome_error;
 };
 
 /* The library's own copies of log and gRPC's log stay silent, whatever happens. */
@@ -57,28 +53,38 @@ static void silence_once(void)
 
 /* ---- create and destroy ---- */
 
+/* Options end here for programs that were built when they had no more. */
+#define OPTIONS_SIZE_FIRST offsetof(struct xqueue_grader_options, report_lost)
+
+static enum xqueue_status fill(struct xqueue_grader *grader, const struct xqueue_grader_options *options,
+                               struct xqueue_error *error)
+{
+    const struct handout_options handout = {.for_host = !options->handler, .tells_lost = options->report_lost};
+    grader->report = (struct report){.log = options->log, .level = options->log_level, .context = options->context};
+    enum status inbox_status = inbox_init(&grader->inbox);
+    enum status handout_status = handout_init(&grader->handout, &handout);
+    if (inbox_status != STATUS_OK || handout_status != STATUS_OK)
+        return report_error(error, XQUEUE_STATUS_SYSTEM, true, NULL, "no file descriptor is left");
+    return settings_create(options, &grader->settings, error);
+}
+
 enum xqueue_status client_create(const struct xqueue_grader_options *options, struct clock *clock,
                                  const struct work_link_timing *timing, struct xqueue_grader **out_grader,
                                  struct xqueue_error *error)
 {
+    struct xqueue_grader_options all = {0};
     if (!options || !out_grader)
         return report_error(error, XQUEUE_STATUS_INVALID, true, NULL, "options or out_grader is NULL");
-    if (options->struct_size != sizeof(*options))
+    if (options->struct_size < OPTIONS_SIZE_FIRST || options->struct_size > sizeof(all))
         return report_error(error, XQUEUE_STATUS_INVALID, true, NULL, "struct_size is wrong: use xqueue_grader_options_init");
+    memcpy(&all, options, options->struct_size);
     silence_once();
     struct xqueue_grader *grader = MEMORY_TRY_NEW(struct xqueue_grader);
     if (!grader)
         return report_error(error, XQUEUE_STATUS_NO_MEMORY, true, NULL, "out of memory");
-    inbox_init(&grader->inbox);
     grader->clock = clock;
     grader->timing = timing;
-    grader->report = (struct report){.log = options->log, .level = options->log_level, .context = options->context};
-    grader->wake_descriptor = eventfd(0, EFD_CLOEXEC);
-    enum xqueue_status status = XQUEUE_STATUS_OK;
-    if (grader->wake_descriptor < 0)
-        status = report_error(error, XQUEUE_STATUS_SYSTEM, true, NULL, "no file descriptor is left");
-    if (status == XQUEUE_STATUS_OK)
-        status = settings_create(options, &grader->settings, error);
+    enum xqueue_status status = fill(grader, &all, error);
     if (status == XQUEUE_STATUS_OK)
         *out_grader = grader;
     else
@@ -92,18 +98,7 @@ enum xqueue_status xqueue_grader_create(const struct xqueue_grader_options *opti
     return client_create(options, clock_system(), work_link_timing_default(), out_grader, error);
 }
 
-void xqueue_grader_destroy(struct xqueue_grader *grader)
-{
-    if (!grader)
-        return;
-    inbox_finish(&grader->inbox);
-    settings_destroy(grader->settings);
-    if (grader->wake_descriptor >= 0)
-        (void)close(grader->wake_descriptor);
-    memory_free(grader);
-}
-
-/* ---- run ---- */
+/* ---- start and end ---- */
 
 static bool fill_random(void *out, size_t length)
 {
@@ -136,98 +131,139 @@ static enum xqueue_status start_parts(struct xqueue_grader *grader, struct xqueu
     enum status status = rpc_channel_create(grader->loop, &channel, &grader->channel);
     if (status == STATUS_INVALID)
         return report_error(error, XQUEUE_STATUS_INVALID, true, NULL, "'%s' is not an address", channel.address);
-    if (status == STATUS_OK)
-        status = slots_create(grader->settings->slots, grader->settings->handler, grader->settings->context, &grader->slots);
+    if (status == STATUS_OK && settings->handler)
+        status = slots_create(settings, &grader->handout, grader->clock, &grader->slots);
     if (status != STATUS_OK)
         return report_error(error, XQUEUE_STATUS_SYSTEM, true, NULL, "no memory or threads for %u slots",
                             grader->settings->slots);
     link.channel = grader->channel;
-    link.slots = grader->slots;
+    link.handout = &grader->handout;
     if (work_link_create(&link, &grader->link) != STATUS_OK)
         return report_error(error, XQUEUE_STATUS_NO_MEMORY, true, NULL, "out of memory");
     return XQUEUE_STATUS_OK;
 }
 
+/* The handout must have ended. */
 static void stop_parts(struct xqueue_grader *grader)
 {
+    if (grader->is_running)
+        pthread_join(grader->link_thread, NULL);
+    grader->is_running = false;
     slots_destroy(grader->slots);
     work_link_destroy(grader->link);
     rpc_channel_destroy(grader->channel);
     rpc_loop_destroy(grader->loop);
-}
-
-/* Async-signal-safe. */
-static void wake(struct xqueue_grader *grader)
-{
-    int before = errno;
-    uint64_t one = 1;
-    // Fails only when the counter is full, and then the reader is awake.
-    ssize_t written = write(grader->wake_descriptor, &one, sizeof(one));
-    (void)written;
-    errno = before;
+    grader->slots = NULL;
+    grader->link = NULL;
+    grader->channel = NULL;
+    grader->loop = NULL;
 }
 
 static void *run_link(void *context)
 {
-    struct xqueue_grader *grader = context;
-    grader->outcome = work_link_run(grader->link, &grader->outcome_error);
-    atomic_store(&grader->is_finished, true);
-    wake(grader);
+    work_link_run(context);
     return NULL;
 }
 
-/* Hands wishes to stop on to the link, from the signal-safe side to the one with locks, until the link has finished. */
-static void wait_for_link(struct xqueue_grader *grader)
+static enum xqueue_status start(struct xqueue_grader *grader, struct xqueue_error *error)
 {
-    while (!atomic_load(&grader->is_finished)) {
-        int stops = atomic_load(&grader->stops);
-        if (stops > 0)
-            inbox_post_stop(&grader->inbox, stops == 1 ? INBOX_STOP_DRAIN : INBOX_STOP_CANCEL);
-        // A signal handler that stops this grader interrupts poll, whether the host chose SA_RESTART or not.
-        struct pollfd wait = {.fd = grader->wake_descriptor, .events = POLLIN};
-        if (poll(&wait, 1, -1) != 1)
-            continue;
-        uint64_t count;
-        ssize_t got = read(grader->wake_descriptor, &count, sizeof(count));
-        (void)got; // the descriptor says only that there is something to look at
-    }
+    if (atomic_exchange(&grader->has_started, true))
+        return report_error(error, XQUEUE_STATUS_WRONG_STATE, false, NULL, "this grader runs, or ran already");
+    // gRPC starts threads of its own; they are born here, or from threads that were.
+    sigset_t before;
+    struct xqueue_error failure;
+    thread_block_signals(&before);
+    enum xqueue_status status = start_parts(grader, &failure);
+    thread_restore_signals(&before);
+    if (status == XQUEUE_STATUS_OK && thread_start(&grader->link_thread, run_link, grader->link) != STATUS_OK)
+        status = report_error(&failure, XQUEUE_STATUS_SYSTEM, true, NULL, "the system refuses one more thread");
+    grader->is_running = status == XQUEUE_STATUS_OK;
+    if (grader->is_running)
+        return status;
+    handout_end(&grader->handout, &failure);
+    stop_parts(grader);
+    return handout_outcome(&grader->handout, error);
 }
 
-static enum xqueue_status run_parts(struct xqueue_grader *grader, struct xqueue_error *error)
+void xqueue_grader_stop(struct xqueue_grader *grader)
 {
-    pthread_t thread;
-    if (thread_start(&thread, run_link, grader) != STATUS_OK)
-        return report_error(error, XQUEUE_STATUS_SYSTEM, true, NULL, "the system refuses one more thread");
-    wait_for_link(grader);
-    pthread_join(thread, NULL);
-    if (error && grader->outcome != XQUEUE_STATUS_OK)
-        *error = grader->outcome_error;
-    return grader->outcome;
+    if (grader)
+        inbox_stop(&grader->inbox);
 }
+
+/* What a host that takes submissions itself has left: a second stop, its end, and what is held still. */
+static void abandon(struct xqueue_grader *grader)
+{
+    struct xqueue_submission *submission;
+    xqueue_grader_stop(grader);
+    xqueue_grader_stop(grader);
+    while (handout_take(&grader->handout, grader->clock, CLOCK_NEVER, &submission) != HANDOUT_END) {
+    }
+    handout_close_all(&grader->handout);
+    stop_parts(grader);
+}
+
+void xqueue_grader_destroy(struct xqueue_grader *grader)
+{
+    if (!grader)
+        return;
+    if (grader->is_running)
+        abandon(grader);
+    inbox_finish(&grader->inbox);
+    handout_finish(&grader->handout);
+    settings_destroy(grader->settings);
+    memory_free(grader);
+}
+
+/* ---- with a handler ---- */
 
 enum xqueue_status xqueue_grader_run(struct xqueue_grader *grader, struct xqueue_error *error)
 {
     if (!grader)
         return report_error(error, XQUEUE_STATUS_INVALID, false, NULL, "grader is NULL");
-    if (atomic_exchange(&grader->has_run, true))
-        return report_error(error, XQUEUE_STATUS_WRONG_STATE, false, NULL, "this grader runs, or ran already");
-    // gRPC starts threads of its own; they are born here, or from threads that were.
-    sigset_t before;
-    thread_block_signals(&before);
-    enum xqueue_status status = start_parts(grader, error);
-    thread_restore_signals(&before);
-    if (status == XQUEUE_STATUS_OK)
-        status = run_parts(grader, error);
+    if (!grader->settings->handler)
+        return report_error(error, XQUEUE_STATUS_WRONG_STATE, false, NULL, "no handler is given: use xqueue_grader_start");
+    enum xqueue_status status = start(grader, error);
+    if (status != XQUEUE_STATUS_OK)
+        return status;
     stop_parts(grader);
-    return status;
+    return handout_outcome(&grader->handout, error);
 }
 
-void xqueue_grader_stop(struct xqueue_grader *grader)
+/* ---- without one ---- */
+
+enum xqueue_status xqueue_grader_start(struct xqueue_grader *grader, struct xqueue_error *error)
 {
     if (!grader)
-        return;
-    int stops = atomic_load(&grader->stops);
-    while (stops <= 1 && !atomic_compare_exchange_weak(&grader->stops, &stops, stops + 1)) {
+        return report_error(error, XQUEUE_STATUS_INVALID, false, NULL, "grader is NULL");
+    if (grader->settings->handler)
+        return report_error(error, XQUEUE_STATUS_WRONG_STATE, false, NULL, "a handler is given: use xqueue_grader_run");
+    return start(grader, error);
+}
+
+int xqueue_grader_descriptor(const struct xqueue_grader *grader)
+{
+    return grader ? grader->handout.descriptor : -1;
+}
+
+enum xqueue_status xqueue_grader_next(struct xqueue_grader *grader, int64_t timeout_ms,
+                                      struct xqueue_submission **out_submission, struct xqueue_error *error)
+{
+    if (!grader || !out_submission)
+        return report_error(error, XQUEUE_STATUS_INVALID, false, NULL, "grader or out_submission is NULL");
+    *out_submission = NULL;
+    if (grader->settings->handler || !atomic_load(&grader->has_started))
+        return report_error(error, XQUEUE_STATUS_WRONG_STATE, false, NULL, "not without xqueue_grader_start");
+    int64_t deadline_ms = timeout_ms < 0 ? CLOCK_NEVER : clock_add_ms(clock_now_ms(grader->clock), timeout_ms);
+    switch (handout_take(&grader->handout, grader->clock, deadline_ms, out_submission)) {
+    case HANDOUT_SUBMISSION:
+        return XQUEUE_STATUS_OK;
+    case HANDOUT_LOST:
+        return report_error(error, XQUEUE_STATUS_LOST, false, NULL, "the lease of submission %" PRIu64 " is lost",
+                            xqueue_submission_id(*out_submission));
+    case HANDOUT_END:
+        return handout_outcome(&grader->handout, error);
+    default:
+        return report_error(error, XQUEUE_STATUS_TIMEOUT, false, NULL, "nothing has come");
     }
-    wake(grader);
 }

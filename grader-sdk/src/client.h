@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The grader behind the public functions: makes the parts (RPC loop, channel, slots, link), runs them, takes them down.
+ * The grader behind the public functions: makes the parts (RPC loop, channel, slots, link), runs them, takes them down;
+ * and what a host without a handler calls.
  *
  * Threading: any thread.
  */

@@ -246,7 +246,10 @@ enum xqueue_status settings_create(const struct xqueue_grader_options *options, 
     source.settings->handler = options->handler;
     source.settings->on_lost = options->on_lost;
     source.settings->context = options->context;
-    enum xqueue_status status = options->handler ? XQUEUE_STATUS_OK : invalid(&source, "no handler is given");
+    source.settings->report_lost = options->report_lost;
+    enum xqueue_status status = XQUEUE_STATUS_OK;
+    if (options->handler && options->report_lost)
+        status = invalid(&source, "report_lost is for graders without a handler");
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status == XQUEUE_STATUS_OK; i++)
         status = steps[i](&source);
     if (status != XQUEUE_STATUS_OK)

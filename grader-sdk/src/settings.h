@@ -17,7 +17,7 @@
 enum { SETTINGS_TOKEN_MAX = 513 }; /* bytes of a token including the final NUL: what the service takes, and one */
 
 struct settings {
-    xqueue_handler *handler;
+    xqueue_handler *handler; /* NULL: the host takes submissions itself */
     xqueue_on_lost *on_lost; /* may be NULL */
     void *context;           /* the host's */
     char *address;           /* owned, as all below */
@@ -37,6 +37,7 @@ struct settings {
     struct xqueue_label *labels;
     size_t label_count;
     int64_t drain_timeout_ms; /* 0: no bound */
+    bool report_lost;
 };
 
 /* Free with settings_destroy. Reads the environment, which no other thread may change meanwhile. */

@@ -193,6 +193,13 @@ enum xqueue_status xqueue_submission_release(struct xqueue_submission *submissio
     return give_answer(submission, &answer);
 }
 
+void xqueue_submission_close(struct xqueue_submission *submission)
+{
+    // A handler's own is closed when it returns.
+    if (submission && submission->handout->with.for_host)
+        handout_close(submission->handout, submission);
+}
+
 void submission_answer_missing(struct xqueue_submission *submission)
 {
     struct answer answer = {.kind = ANSWER_FAIL, .fail = XQUEUE_FAIL_TRANSIENT};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One submission on lease: what the handler sees of it, the one answer that it gives, and where the link stands with that
- * answer.
+ * One submission on lease: what the host sees of it, the one answer that it gives, and where the link stands with that answer.
+ * The host is a handler, or a program that took it with xqueue_grader_next.
  *
- * Life: made by the link from a grant -> handler runs -> answered and returned, in any order -> freed by the link when the
- * handler has returned and the answer is settled.
+ * Life: made by the link from a grant -> given to the handout -> answered, and returned when the handler returns or the program
+ * closes it -> freed by the link when it has returned and the answer is settled.
  *
  * Threading: grouped by guard below.
  */
@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/rpc/rpc_message.h"
 #include "grader-sdk/include/xqueue/grader.h"
+#include "grader-sdk/src/handout.h"
 #include "grader-sdk/src/inbox.h"
 
 enum {
@@ -47,7 +48,7 @@ struct progress_note {
 };
 
 /*
- *  NONE --handler--> WAITING --link--> SENT --ack--> SETTLED
+ *  NONE --host----> WAITING --link--> SENT --ack--> SETTLED
  *                     ^  ^              | |
  *                     |  +--stream lost-+ |
  *                     +-- DELAYED <-retry-+        lost for good: any -> SETTLED
@@ -85,11 +86,14 @@ struct xqueue_submission {
     struct list_node answered_node;
     struct list_node returned_node;
 
-    struct list_node slot_node; /* guarded by the slots' lock */
+    struct handout *handout; /* immutable once given */
+    /* guarded by the handout's lock */
+    struct list_node handout_node;
+    enum handout_place place;
 
     /* link thread only */
     struct list_node lease_node;
-    bool in_handler; /* granted, and the handler has not returned */
+    bool in_hands; /* given to the handout, and neither taken back nor returned */
     enum answer_state answer_state;
     bool was_sent;       /* the answer went out at least once */
     int64_t retry_at_ms; /* with DELAYED */
@@ -102,7 +106,7 @@ void submission_destroy(struct xqueue_submission *submission);
 /* Does an answer still mean something to the service after the lease was lost for this reason? */
 bool submission_lost_takes_result(enum xqueue_lost lost);
 
-/* After the handler has returned: gives the answer that it did not give. Handler's thread. */
+/* When the host is through: gives the answer that it did not give. The host's thread. */
 void submission_answer_missing(struct xqueue_submission *submission);
 
 #endif

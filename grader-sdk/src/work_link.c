@@ -167,13 +167,14 @@ void link_end(struct work_link *link, enum xqueue_status outcome, const struct e
     if (link->over)
         return;
     link->over = true;
-    link->outcome = outcome;
+    struct xqueue_error told;
     const char *text = error ? error->text : xqueue_status_name(outcome);
-    (void)report_error(&link->outcome_error, outcome, true, error ? error->reason : NULL, "%s", text);
+    (void)report_error(&told, outcome, true, error ? error->reason : NULL, "%s", text);
     bool is_ordered = outcome == XQUEUE_STATUS_OK || outcome == XQUEUE_STATUS_CANCELED;
     report_line(link->with.report, is_ordered ? XQUEUE_LOG_INFO : XQUEUE_LOG_ERROR, "stopped: %s (%s)",
                 error ? error->text : "everything is finished", xqueue_status_name(outcome));
     link_leases_give_up(link);
+    handout_end(link->with.handout, &told);
     link_drop_stream(link);
     if (link->state == LINK_LOGIN)
         rpc_channel_cancel_all(link->with.channel);
@@ -258,7 +259,7 @@ static int64_t tick_away(struct work_link *link, int64_t now_ms)
     if (link->over) {
         if (list_is_empty(&link->leases))
             link_move(link, LINK_FINISHED);
-        return CLOCK_NEVER; // until the handlers have returned
+        return CLOCK_NEVER; // until everything has returned
     }
     if (now_ms < link->retry_at_ms)
         return link->retry_at_ms;
@@ -371,6 +372,7 @@ static void on_stop(struct work_link *link, enum inbox_stop stop)
     link->stop = stop;
     report_line(link->with.report, XQUEUE_LOG_INFO, "%s: %zu submissions are held",
                 stop == INBOX_STOP_DRAIN ? "draining" : "canceling", link->leases.count);
+    link_leases_take_back(link);
     if (stop == INBOX_STOP_CANCEL) {
         link->cancel_by_ms = clock_add_ms(now_ms, link->with.timing->farewell_ms);
         link_leases_hand_back(link);
@@ -399,7 +401,7 @@ static void on_progress(struct work_link *link)
         stream->note_at_ms = earlier(stream->note_at_ms, stream->beaten_at_ms + link->with.timing->progress_pause_ms);
 }
 
-/* In the order in which things can have happened: a handler answers, then returns; a stream says something, then ends. */
+/* In the order in which things can have happened: who grades answers, then returns; a stream says something, then ends. */
 static void digest(struct work_link *link, struct inbox_batch *batch)
 {
     struct list_node *node;
@@ -435,7 +437,7 @@ static int64_t tick(struct work_link *link)
     return earlier(due_ms, ticks[link->state](link, now_ms));
 }
 
-enum xqueue_status work_link_run(struct work_link *link, struct xqueue_error *error)
+void work_link_run(struct work_link *link)
 {
     int64_t due_ms = link_now_ms(link);
     while (link->state != LINK_FINISHED) {
@@ -444,7 +446,4 @@ enum xqueue_status work_link_run(struct work_link *link, struct xqueue_error *er
         digest(link, &batch);
         due_ms = tick(link);
     }
-    if (error && link->outcome != XQUEUE_STATUS_OK)
-        *error = link->outcome_error;
-    return link->outcome;
 }

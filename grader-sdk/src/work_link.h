@@ -8,22 +8,22 @@
  *    | +---failed----+----stream ended-+-------------------+   | silence, drained, over
  *    | |                               +--no Welcome--> CLOSING <---+
  *    | +--------------------------------stream ended------+
- *    +--over, every handler has returned--> FINISHED
+ *    +--over, everything has returned--> FINISHED
  *
  * (Without a user AWAY goes straight to GREETING.) Leases outlive streams: what is held is named in the next Hello.
  *
- * Threading: work_link_run is the link thread, which owns the state; RPC callbacks, handlers and the stopping thread only post
- * into the inbox.
+ * Threading: work_link_run is the link thread, which owns the state; RPC callbacks, who grades and who stops only post into
+ * the inbox.
  */
 #ifndef GRADER_SDK_SRC_WORK_LINK_H
 #define GRADER_SDK_SRC_WORK_LINK_H
 
 #include "base/clock.h"
 #include "base/rpc/rpc_client_call.h"
+#include "grader-sdk/src/handout.h"
 #include "grader-sdk/src/inbox.h"
 #include "grader-sdk/src/report.h"
 #include "grader-sdk/src/settings.h"
-#include "grader-sdk/src/slots.h"
 
 enum { WORK_LINK_INSTANCE_BYTES = 16 };
 
@@ -47,7 +47,7 @@ struct work_link_options {
     const struct work_link_timing *timing;
     struct inbox *inbox;
     struct rpc_channel *channel;
-    struct slots *slots;
+    struct handout *handout;
     uint8_t instance[WORK_LINK_INSTANCE_BYTES]; /* random */
 };
 
@@ -56,9 +56,11 @@ struct work_link;
 /* Everything in options is borrowed for the link's life. STATUS_NO_MEMORY. */
 enum status work_link_create(const struct work_link_options *options, struct work_link **out_link) STATUS_CHECKED;
 
-/* Works until INBOX_STOP_* was posted and is done, or the service refuses for good. Then no handler runs and no RPC callback
- * comes any more. The answer and *error are those of xqueue_grader_run. */
-enum xqueue_status work_link_run(struct work_link *link, struct xqueue_error *error);
+/*
+ * Works until the wish to stop is fulfilled, or the service refuses for good; then the handout ends, with the outcome. Returns
+ * when everything has been closed, too, and no RPC callback comes any more.
+ */
+void work_link_run(struct work_link *link);
 
 void work_link_destroy(struct work_link *link); /* after work_link_run, or never run. NULL is fine */
 

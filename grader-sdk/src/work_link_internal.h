@@ -21,7 +21,7 @@ enum {
     LINK_BEATS_PER_LEASE = 3,                        /* heartbeats within a lease length */
     LINK_LEASE_MS_DEFAULT = 60000,                   /* for a service that names none */
     LINK_LEASE_MS_MIN = 30,                          /* shorter ones are renewed as if they were so long */
-    LINK_LEASES_PER_SLOT_MAX = 2,                    /* in a handler, or with an answer that is not confirmed yet */
+    LINK_LEASES_PER_SLOT_MAX = 2,                    /* in somebody's hands, or with an answer that is not confirmed yet */
     LINK_ANSWER_BYTES_UNCONFIRMED_MAX = 8 * 1048576, /* on one stream; one answer always goes */
     LINK_RETRY_MS_MIN = 100,                         /* before an answer is sent again */
     LINK_REJECT_PAUSE_MS = 1000,                     /* without credit after a grant that we had to reject */
@@ -61,13 +61,11 @@ struct work_link {
     enum status away_status;
 
     struct list leases; /* xqueue_submission.lease_node, owned */
-    size_t in_handler;  /* of them */
+    size_t in_hands;    /* of them */
     enum inbox_stop stop;
     int64_t drain_by_ms;  /* CLOCK_NEVER: no bound */
     int64_t cancel_by_ms; /* with INBOX_STOP_CANCEL: waiting for confirmations ends */
-    bool over;            /* the outcome stands; only the end is awaited */
-    enum xqueue_status outcome;
-    struct xqueue_error outcome_error;
+    bool over;            /* the handout has ended; only that of the stream and of what is held is awaited */
 };
 
 /* ---- work_link.c ---- */
@@ -101,15 +99,15 @@ void link_message(struct work_link *link, struct rpc_message *message);
 
 /* ---- work_link_leases.c ---- */
 
-/* For how many submissions there is a thread right now: what credit is given for. */
+/* How many submissions more may be held right now: what credit is given for. */
 unsigned link_free_slots(const struct work_link *link);
 /*
- * Can a grant be taken? Yes also when all handlers run, but one of them has answered already and is about to return: the
- * service may spend credit from before its answer.
+ * Can a grant be taken? Yes also when as many are held as there are slots, but one of them is answered already and about to be
+ * returned: the service may spend credit from before its answer.
  */
 bool link_has_room(const struct work_link *link);
 struct xqueue_submission *link_find_lease(const struct work_link *link, const Xqueue__V1__LeaseRef *lease);
-/* Takes a granted submission: it gets a slot. */
+/* Takes a granted submission, and gives it to the handout. */
 void link_lease_add(struct work_link *link, struct xqueue_submission *submission);
 void link_lease_answered(struct work_link *link, struct xqueue_submission *submission);
 void link_lease_returned(struct work_link *link, struct xqueue_submission *submission); /* may free it */
@@ -124,9 +122,11 @@ bool link_leases_matter(const struct work_link *link);
 enum status link_leases_held(const struct work_link *link, bool only_news, struct wire_leases *out_leases) STATUS_CHECKED;
 /* The stream has ended: what was sent and not confirmed is to be sent again. */
 void link_leases_unsend(struct work_link *link);
+/* Hands back what nobody has begun with: every stop. */
+void link_leases_take_back(struct work_link *link);
 /* Hands back everything that has no answer yet: the second stop. */
 void link_leases_hand_back(struct work_link *link);
-/* Gives everything up; handlers see it as lost. */
+/* Gives everything up; those who hold something see it as lost. */
 void link_leases_give_up(struct work_link *link);
 /* Sends what is due: answers, heartbeats, notes. Returns the next due time. */
 int64_t link_leases_tick(struct work_link *link, int64_t now_ms);

@@ -66,13 +66,13 @@ static void settle(struct work_link *link, struct xqueue_submission *submission)
 
 static void free_if_done(struct work_link *link, struct xqueue_submission *submission)
 {
-    if (submission->in_handler || submission->answer_state != ANSWER_STATE_SETTLED)
+    if (submission->in_hands || submission->answer_state != ANSWER_STATE_SETTLED)
         return;
     list_remove(&link->leases, &submission->lease_node);
     submission_destroy(submission);
 }
 
-/* Does an answer that the handler gave still go out, now that the lease is lost? One that was sent before and not confirmed may
+/* Does an answer that was given still go out, now that the lease is lost? One that was sent before and not confirmed may
  * be the very reason why the lease has ended: the service knows. */
 static bool goes_out(const struct xqueue_submission *submission, enum xqueue_lost lost)
 {
@@ -84,7 +84,7 @@ static bool goes_out(const struct xqueue_submission *submission, enum xqueue_los
 unsigned link_free_slots(const struct work_link *link)
 {
     unsigned slots = link->with.settings->slots;
-    size_t free_slots = link->in_handler < slots ? slots - link->in_handler : 0;
+    size_t free_slots = link->in_hands < slots ? slots - link->in_hands : 0;
     size_t room = (size_t)slots * LINK_LEASES_PER_SLOT_MAX;
     room = room > link->leases.count ? room - link->leases.count : 0;
     return (unsigned)(free_slots < room ? free_slots : room);
@@ -94,7 +94,7 @@ bool link_has_room(const struct work_link *link)
 {
     size_t busy = 0;
     for (const struct xqueue_submission *at = first_lease(link); at; at = next_lease(link, at))
-        busy += at->in_handler && at->answer_state == ANSWER_STATE_NONE;
+        busy += at->in_hands && at->answer_state == ANSWER_STATE_NONE;
     size_t slots = link->with.settings->slots;
     return busy < slots && link->leases.count < slots * LINK_LEASES_PER_SLOT_MAX;
 }
@@ -110,15 +110,15 @@ struct xqueue_submission *link_find_lease(const struct work_link *link, const Xq
 void link_lease_add(struct work_link *link, struct xqueue_submission *submission)
 {
     assert(link_has_room(link));
-    submission->in_handler = true;
-    link->in_handler++;
+    submission->in_hands = true;
+    link->in_hands++;
     list_append(&link->leases, &submission->lease_node);
     struct link_stream *stream = &link->stream;
     if (submission->lease_ms > 0 && submission->lease_ms < stream->lease_ms)
         stream->lease_ms = submission->lease_ms < LINK_LEASE_MS_MIN ? LINK_LEASE_MS_MIN : submission->lease_ms;
     int64_t beat_at_ms = link_now_ms(link) + stream->lease_ms / LINK_BEATS_PER_LEASE;
     stream->beat_at_ms = link->leases.count > 1 ? earlier(stream->beat_at_ms, beat_at_ms) : beat_at_ms;
-    slots_give(link->with.slots, submission);
+    handout_give(link->with.handout, submission);
 }
 
 void link_lease_answered(struct work_link *link, struct xqueue_submission *submission)
@@ -134,21 +134,39 @@ void link_lease_answered(struct work_link *link, struct xqueue_submission *submi
     settle(link, submission);
 }
 
+static void put_down(struct work_link *link, struct xqueue_submission *submission)
+{
+    assert(submission->in_hands && link->in_hands > 0);
+    submission->in_hands = false;
+    link->in_hands--;
+}
+
 void link_lease_returned(struct work_link *link, struct xqueue_submission *submission)
 {
-    assert(submission->in_handler && link->in_handler > 0);
-    submission->in_handler = false;
-    link->in_handler--;
+    put_down(link, submission);
     if (submission->answer_state == ANSWER_STATE_NONE)
-        settle(link, submission); // lost, and the handler left without an answer
+        settle(link, submission); // lost, and returned without an answer
     free_if_done(link, submission);
 }
 
-static void tell_handler(struct work_link *link, struct xqueue_submission *submission, enum xqueue_lost lost)
+/* True: nobody has begun with it, and nobody will. */
+static bool take_back(struct work_link *link, struct xqueue_submission *submission)
+{
+    if (!submission->in_hands || !handout_take_back(link->with.handout, submission))
+        return false;
+    put_down(link, submission);
+    return true;
+}
+
+/* Whoever holds it. */
+static void tell_lost(struct work_link *link, struct xqueue_submission *submission, enum xqueue_lost lost)
 {
     atomic_store(&submission->lost, (int)lost);
-    if (submission->in_handler && link->with.settings->on_lost)
+    if (!submission->in_hands)
+        return;
+    if (link->with.settings->on_lost)
         link->with.settings->on_lost(submission, link->with.settings->context);
+    handout_tell_lost(link->with.handout, submission);
 }
 
 void link_lease_lost(struct work_link *link, struct xqueue_submission *submission, enum xqueue_lost lost)
@@ -160,8 +178,9 @@ void link_lease_lost(struct work_link *link, struct xqueue_submission *submissio
     if (submission->answer_state != ANSWER_STATE_SETTLED)
         report_line(link->with.report, XQUEUE_LOG_WARN, "submission %" PRIu64 ": lease lost: %s%s", submission->id,
                     lost_name(lost), dropped ? "; its answer is dropped" : "");
-    tell_handler(link, submission, lost);
-    if (dropped)
+    bool is_unseen = take_back(link, submission);
+    tell_lost(link, submission, lost);
+    if (dropped || is_unseen)
         settle(link, submission);
     free_if_done(link, submission);
 }
@@ -245,7 +264,7 @@ void link_leases_unsend(struct work_link *link)
             unsend(link, at);
 }
 
-/* Closes the submission to its handler; true when there was no answer. Its answered_node, if any, is in the inbox or was taken.
+/* Closes the submission to answers; true when there was no answer. Its answered_node, if any, is in the inbox or was taken.
  */
 static bool take_answer_right(struct xqueue_submission *submission)
 {
@@ -258,6 +277,16 @@ static bool take_answer_right(struct xqueue_submission *submission)
     return was_free;
 }
 
+void link_leases_take_back(struct work_link *link)
+{
+    for (struct xqueue_submission *at = first_lease(link); at; at = next_lease(link, at)) {
+        if (!take_back(link, at))
+            continue;
+        (void)take_answer_right(at);
+        at->answer_state = ANSWER_STATE_WAITING;
+    }
+}
+
 void link_leases_hand_back(struct work_link *link)
 {
     for (struct xqueue_submission *at = first_lease(link); at; at = next_lease(link, at)) {
@@ -267,7 +296,7 @@ void link_leases_hand_back(struct work_link *link)
         if (xqueue_submission_is_lost(at))
             settle(link, at);
         else
-            tell_handler(link, at, XQUEUE_LOST_STOPPED);
+            tell_lost(link, at, XQUEUE_LOST_STOPPED);
     }
 }
 
@@ -278,10 +307,11 @@ void link_leases_give_up(struct work_link *link)
         next = next_lease(link, at);
         if (is_unsettled(at) && at->answer.kind != ANSWER_RELEASE)
             report_line(link->with.report, XQUEUE_LOG_WARN, "submission %" PRIu64 ": its answer was not confirmed", at->id);
+        (void)take_back(link, at);
         (void)take_answer_right(at);
         settle(link, at);
         if (!xqueue_submission_is_lost(at))
-            tell_handler(link, at, XQUEUE_LOST_STOPPED);
+            tell_lost(link, at, XQUEUE_LOST_STOPPED);
         free_if_done(link, at);
     }
 }

@@ -23,7 +23,7 @@ static enum xqueue_lost fate_of(const Xqueue__V1__Welcome *welcome, const struct
     return XQUEUE_LOST_STALE;
 }
 
-/* Names the same leases as the Hello did: those of the handlers change, but nothing is added while greeting. */
+/* Names the same leases as the Hello did: what is held changes, but nothing is added while greeting. */
 static enum status sort_leases(struct work_link *link, const Xqueue__V1__Welcome *welcome)
 {
     struct wire_leases held = {0};

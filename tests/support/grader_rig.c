@@ -154,11 +154,16 @@ static void *run(void *context)
     return NULL;
 }
 
-void grader_rig_start(struct grader_rig *rig)
+void grader_rig_create(struct grader_rig *rig)
 {
     struct xqueue_error error;
     enum xqueue_status status = client_create(&rig->options, clock_system(), &timing, &rig->grader, &error);
     assert_int_equal(status, XQUEUE_STATUS_OK);
+}
+
+void grader_rig_start(struct grader_rig *rig)
+{
+    grader_rig_create(rig);
     assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
     rig->is_running = true;
 }

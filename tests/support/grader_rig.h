@@ -49,7 +49,9 @@ struct grader_rig {
 
 /* Starts a scripted xqueued on listener (NULL: a free port of 127.0.0.1) and fills options: queue "cs101", one slot. */
 void grader_rig_init(struct grader_rig *rig, const char *listener);
-/* Creates the grader, with little patience, and runs it in a thread. Fails the test when it cannot be created. */
+/* Creates the grader, with little patience. Fails the test when it cannot be created. */
+void grader_rig_create(struct grader_rig *rig);
+/* Creates it, and runs it in a thread. */
 void grader_rig_start(struct grader_rig *rig);
 /* Lets every "wait" go on, now and later. */
 void grader_rig_open(struct grader_rig *rig);

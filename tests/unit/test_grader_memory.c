@@ -64,29 +64,16 @@ static void handle(struct xqueue_submission *submission, void *context)
     (void)context;
 }
 
-static void creating_without_memory_says_so(void **state)
+/* Fails the n-th allocation until the grader is created, which is the caller's. */
+static struct xqueue_grader *create_in_the_end(const struct xqueue_grader_options *options)
 {
-    static const char *const queues[] = {"a", "b"};
-    static const struct xqueue_label labels[] = {{"language", "python"}, {"site", "x"}};
-    (void)state;
-    skip_without_allocator();
-    struct xqueue_grader_options options;
-    xqueue_grader_options_init(&options);
-    options.handler = handle;
-    options.queues = queues;
-    options.queue_count = 2;
-    options.user = "user";
-    options.password = "password";
-    options.labels = labels;
-    options.label_count = 2;
-
     struct xqueue_grader *grader = NULL;
     int failures = 0;
     enum xqueue_status status = XQUEUE_STATUS_NO_MEMORY;
     while (status == XQUEUE_STATUS_NO_MEMORY && failures < ALLOCATIONS_MAX) {
         struct xqueue_error error;
         allocations_left = failures;
-        status = xqueue_grader_create(&options, &grader, &error);
+        status = xqueue_grader_create(options, &grader, &error);
         allocations_left = -1;
         if (status == XQUEUE_STATUS_NO_MEMORY) {
             failures++;
@@ -98,7 +85,74 @@ static void creating_without_memory_says_so(void **state)
 
     assert_int_equal(status, XQUEUE_STATUS_OK);
     assert_in_range(failures, 10, ALLOCATIONS_MAX);
-    xqueue_grader_destroy(grader);
+    return grader;
+}
+
+static void creating_without_memory_says_so(void **state)
+{
+    static const char *const queues[] = {"a", "b"};
+    static const struct xqueue_label labels[] = {{"language", "python"}, {"site", "x"}};
+    static xqueue_handler *const modes[] = {handle, NULL};
+    (void)state;
+    skip_without_allocator();
+    struct xqueue_grader_options options;
+    xqueue_grader_options_init(&options);
+    options.queues = queues;
+    options.queue_count = 2;
+    options.user = "user";
+    options.password = "password";
+    options.labels = labels;
+    options.label_count = 2;
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        options.handler = modes[i];
+        xqueue_grader_destroy(create_in_the_end(&options));
+    }
+}
+
+/* The link's side, done by hand. */
+static struct xqueue_submission *given(struct handout *handout, struct inbox *inbox)
+{
+    struct xqueue_submission *submission = MEMORY_NEW(struct xqueue_submission);
+    submission->inbox = inbox;
+    handout_give(handout, submission);
+    return submission;
+}
+
+static void taking_and_closing_need_no_memory(void **state)
+{
+    static const struct handout_options options = {.for_host = true, .tells_lost = true};
+    (void)state;
+    skip_without_allocator();
+    struct inbox inbox;
+    struct inbox_batch batch;
+    struct handout handout = {0};
+    assert_int_equal(inbox_init(&inbox), STATUS_OK);
+    assert_int_equal(handout_init(&handout, &options), STATUS_OK);
+    struct xqueue_submission *submission = given(&handout, &inbox);
+    struct xqueue_submission *taken = NULL;
+    struct xqueue_submission *lost = NULL;
+
+    allocations_left = 0;
+    enum handout_news first = handout_take(&handout, clock_system(), 0, &taken);
+    handout_tell_lost(&handout, submission);
+    enum handout_news second = handout_take(&handout, clock_system(), 0, &lost);
+    enum handout_news third = handout_take(&handout, clock_system(), 0, &lost);
+    xqueue_submission_close(submission);
+    allocations_left = -1;
+
+    assert_int_equal(first, HANDOUT_SUBMISSION);
+    assert_ptr_equal(taken, submission);
+    assert_int_equal(second, HANDOUT_LOST);
+    assert_ptr_equal(lost, submission);
+    assert_int_equal(third, HANDOUT_NOTHING);
+    inbox_wait(&inbox, clock_system(), CLOCK_NEVER, &batch);
+    assert_int_equal(batch.answered.count, 1);
+    assert_int_equal(batch.returned.count, 1);
+    assert_int_equal(submission->answer.kind, ANSWER_FAIL);
+    submission_destroy(submission);
+    handout_finish(&handout);
+    inbox_finish(&inbox);
 }
 
 static void an_answer_without_memory_is_not_given_and_can_be_given_later(void **state)
@@ -106,7 +160,7 @@ static void an_answer_without_memory_is_not_given_and_can_be_given_later(void **
     (void)state;
     skip_without_allocator();
     struct inbox inbox;
-    inbox_init(&inbox);
+    assert_int_equal(inbox_init(&inbox), STATUS_OK);
     struct xqueue_submission *submission = MEMORY_NEW(struct xqueue_submission);
     submission->inbox = &inbox;
 
@@ -127,7 +181,7 @@ static void a_missing_answer_is_given_even_without_memory(void **state)
     (void)state;
     skip_without_allocator();
     struct inbox inbox;
-    inbox_init(&inbox);
+    assert_int_equal(inbox_init(&inbox), STATUS_OK);
     struct xqueue_submission *submission = MEMORY_NEW(struct xqueue_submission);
     submission->inbox = &inbox;
 
@@ -148,7 +202,7 @@ static void a_message_without_memory_is_told_as_an_overflow(void **state)
     skip_without_allocator();
     struct inbox inbox;
     struct inbox_batch batch;
-    inbox_init(&inbox);
+    assert_int_equal(inbox_init(&inbox), STATUS_OK);
 
     allocations_left = 0;
     inbox_post_message(&inbox, NULL);
@@ -190,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creating_without_memory_says_so),
+        cmocka_unit_test(taking_and_closing_need_no_memory),
         cmocka_unit_test(an_answer_without_memory_is_not_given_and_can_be_given_later),
         cmocka_unit_test(a_missing_answer_is_given_even_without_memory),
         cmocka_unit_test(a_message_without_memory_is_told_as_an_overflow),

@@ -473,10 +473,12 @@ static void bad_options_are_refused_with_their_name(void **state)
     struct xqueue_label label = {"", "x"};
     struct xqueue_grader_options options = rig->options;
 
-    options.handler = NULL;
-    refuse(options, "handler");
+    options.report_lost = true;
+    refuse(options, "report_lost");
     options = rig->options;
-    options.struct_size--;
+    options.struct_size = offsetof(struct xqueue_grader_options, report_lost) - 1;
+    refuse(options, "struct_size");
+    options.struct_size = sizeof(options) + 1;
     refuse(options, "struct_size");
     options = rig->options;
     options.queue_count = 0;
@@ -500,6 +502,15 @@ static void bad_options_are_refused_with_their_name(void **state)
     options.labels = &label;
     options.label_count = 1;
     refuse(options, "label");
+}
+
+static void options_of_an_older_program_are_taken(void **state)
+{
+    struct grader_rig *rig = *state;
+    rig->options.struct_size = offsetof(struct xqueue_grader_options, report_lost);
+    rig->options.report_lost = true; // what stands behind the end of the older struct
+
+    assert_int_equal(xqueue_grader_create(&rig->options, &rig->grader, NULL), XQUEUE_STATUS_OK);
 }
 
 static void what_is_not_in_the_options_comes_from_the_environment(void **state)
@@ -573,6 +584,7 @@ int main(void)
         CASE(what_cannot_be_a_token_ends_the_grader_and_is_said),
         CASE(a_bad_address_is_refused),
         CASE(bad_options_are_refused_with_their_name),
+        CASE(options_of_an_older_program_are_taken),
         CASE(what_is_not_in_the_options_comes_from_the_environment),
         CASE(the_version_fits_the_header),
     };

@@ -26,15 +26,18 @@
  *         xqueue_grader_destroy(grader);
  *     }
  *
+ * A program that owns its loop (poll, epoll, libev, a GUI's) gives no handler and takes submissions itself, see
+ * xqueue_grader_next; the rest is the same.
+ *
  * What the library does for you
- *   - Up to `slots` submissions are graded at one time, each by your handler on a thread of the library.
- *   - A submission is yours on a lease. The library renews it while your handler works, whatever the handler does, up to the
- *     queue's hard limit.
+ *   - Up to `slots` submissions are graded at one time, each by your handler on a thread of the library, or as you like.
+ *   - A submission is yours on a lease. The library renews it while your handler works, or until you answer, whatever your
+ *     program does meanwhile, up to the queue's hard limit.
  *   - When the connection breaks it connects again, with growing, jittered pauses, for as long as it takes, and goes on with
  *     what it held. Answers are kept, and sent again, until the service has confirmed that they are on disk.
- *   - When a lease is lost (the student handed in again, the hard limit passed, ...) the handler can see it and stop early.
+ *   - When a lease is lost (the student handed in again, the hard limit passed, ...) you can see it and stop early.
  *   - xqueue_grader_stop drains: nothing new is taken, what is running is finished, its answers are confirmed, then
- *     xqueue_grader_run returns.
+ *     xqueue_grader_run returns, or xqueue_grader_next tells the end.
  *
  * What it never does
  *   It never prints, never exits or aborts your process, installs no signal handler, changes no signal mask of your threads,
@@ -52,7 +55,8 @@
  *
  * Threads
  *   Every function may be called from any thread, except where it says otherwise. Several graders in one process do not
- *   disturb each other. A struct xqueue_submission belongs to the handler call that got it.
+ *   disturb each other. A struct xqueue_submission belongs to the handler call that got it, or to the program that took it
+ *   until it closes it; its answer functions and _progress may be called from several threads, _close from one.
  *
  * Compatibility
  *   Structs that you see whole either never change, or begin with struct_size and only grow at their end, or are only ever
@@ -161,8 +165,9 @@ enum xqueue_log_level {
  */
 typedef void xqueue_on_log(void *context, enum xqueue_log_level level, const char *text);
 
-/* A lease is lost while its handler runs, see xqueue_submission_is_lost. Called once for it, on a thread of the library, at the
- * same time as the handler runs; must not block and must not answer. The submission lives at least until this returns. */
+/* A lease is lost while its handler runs, or while you hold the submission, see xqueue_submission_is_lost. Called once for it,
+ * on a thread of the library, whatever yours do at the same time; must not block, and must neither answer nor close. The
+ * submission lives at least until this returns. */
 typedef void xqueue_on_lost(struct xqueue_submission *submission, void *context);
 
 /* What a grader can do ("language" = "python"), or what a submission asks for. Never changes its layout. */
@@ -188,7 +193,7 @@ enum {
 struct xqueue_grader_options {
     size_t struct_size; /* set by xqueue_grader_options_init */
 
-    xqueue_handler *handler; /* required in this version */
+    xqueue_handler *handler; /* for xqueue_grader_run; NULL: you take submissions yourself, with xqueue_grader_next */
     void *context;           /* for handler, log and on_lost */
 
     /* XQUEUE_ADDRESS. Of xqueued: "host:port", "[::1]:port" or "unix:/path"; with TLS
@@ -203,7 +208,8 @@ struct xqueue_grader_options {
     /* XQUEUE_QUEUES (names separated by commas). From which queues to take, 1 to 100. Required. */
     const char *const *queues;
     size_t queue_count;
-    /* XQUEUE_SLOTS. How many submissions to grade at one time, 1 to 1000. Default 1. */
+    /* XQUEUE_SLOTS. How many submissions to grade at one time, 1 to 1000. Without a handler: how many may be held at one time,
+     * those that wait for xqueue_grader_next included. Default 1. */
     unsigned slots;
     /* XQUEUE_USER. Whom to log in as. Default: nobody; then the service must let anybody grade. */
     const char *user;
@@ -215,7 +221,7 @@ struct xqueue_grader_options {
     /* What this grader can do; submissions that ask for more are not given to it. */
     const struct xqueue_label *labels;
     size_t label_count; /* up to 32 */
-    /* How long xqueue_grader_stop waits for handlers and confirmations before it cancels, in milliseconds. 0: no bound. */
+    /* How long xqueue_grader_stop waits for answers and confirmations before it cancels, in milliseconds. 0: no bound. */
     int64_t drain_timeout_ms;
     /* Where log lines go; NULL: nowhere. */
     xqueue_on_log *log;
@@ -236,6 +242,9 @@ struct xqueue_grader_options {
     const char *key_file;
     /* XQUEUE_SERVER_NAME. The name that the service's certificate must have. Default: the address's host. */
     const char *server_name;
+    /* Without a handler only: xqueue_grader_next, and so its descriptor, tells also which leases of submissions that you hold
+     * are lost. */
+    bool report_lost;
 };
 
 /* Empties options and sets what must be set. */
@@ -264,26 +273,103 @@ XQUEUE_API enum xqueue_status xqueue_grader_create(const struct xqueue_grader_op
  *                                 the service refused this grader before it was ever welcome. (Once it was, it tries again,
  *                                 however the service refuses it, for the service may just be changing its configuration.)
  *   XQUEUE_STATUS_REPLACED        another program with the same grader id took over
- *   XQUEUE_STATUS_WRONG_STATE     it ran already
+ *   XQUEUE_STATUS_WRONG_STATE     it ran already, or has no handler
  *   XQUEUE_STATUS_NO_MEMORY, _SYSTEM   the start failed
  */
 XQUEUE_API enum xqueue_status xqueue_grader_run(struct xqueue_grader *grader, struct xqueue_error *error);
 
 /*
- * Asks the grader to stop, and returns at once: it takes nothing more, finishes what it has, and xqueue_grader_run returns. The
- * second call cancels: leases of running handlers are handed back to the service and seen as lost by the handlers, and
- * xqueue_grader_run returns as soon as the handlers do. Further calls do nothing. Before xqueue_grader_run: it will return at
- * once.
- * Safe to call from a signal handler (async-signal-safe), as long as the grader is not destroyed meanwhile. NULL is fine.
+ * Asks the grader to stop, and returns at once: it takes nothing more, hands back what nobody has begun with, finishes what is
+ * begun, and xqueue_grader_run returns, or xqueue_grader_next tells the end. The second call cancels, as drain_timeout_ms does:
+ * leases without an answer are handed back to the service and seen as lost (XQUEUE_LOST_STOPPED), and xqueue_grader_run returns
+ * as soon as the handlers do; xqueue_grader_next tells the end within a few seconds, whatever is held. Further calls do
+ * nothing. Before the start: the end comes at once then. Safe to call from a signal handler (async-signal-safe), as long as the
+ * grader is not destroyed meanwhile. NULL is fine.
  */
 XQUEUE_API void xqueue_grader_stop(struct xqueue_grader *grader);
 
-/* Frees a grader that does not run: never started, or xqueue_grader_run has returned. NULL is fine. */
+/*
+ * Frees a grader. NULL is fine. With a handler: one that does not run, that is, never did, or xqueue_grader_run has returned.
+ * Without: at any time, but in none of its functions may a thread be, nor in one of a submission of it; its descriptor is
+ * closed. One that has not told its end is stopped as by a second xqueue_grader_stop first, which takes a few seconds at most,
+ * and in which answers that were given are still sent. What you hold is closed: those pointers are gone.
+ */
 XQUEUE_API void xqueue_grader_destroy(struct xqueue_grader *grader);
+
+/* ---- the grader: without a handler ----
+ *
+ * For programs that own their loop. The library keeps one connection, and a lease renewed for each submission that you hold, on
+ * threads of its own; it calls nothing of yours but log and on_lost.
+ *
+ *     options.handler = NULL;
+ *     options.slots = 4;
+ *     ... xqueue_grader_create, xqueue_grader_start ...
+ *     struct pollfd wait = {.fd = xqueue_grader_descriptor(grader), .events = POLLIN};    // and yours beside it
+ *     for (;;) {
+ *         poll(&wait, 1, -1);
+ *         enum xqueue_status status = xqueue_grader_next(grader, 0, &submission, &error);
+ *         if (status == XQUEUE_STATUS_TIMEOUT)
+ *             continue;                               // nothing (more) now
+ *         if (!submission)
+ *             break;                                  // the end: status says how
+ *         ... begin to grade; some time later, in any order and on any thread: ...
+ *         xqueue_submission_complete(submission, result, length);
+ *         xqueue_submission_close(submission);
+ *     }
+ *     xqueue_grader_destroy(grader);
+ *
+ * The service gives as many as `slots` allows at once, and their leases run (and are renewed) from then on, also while they
+ * wait for xqueue_grader_next: ask for no more slots than you will take soon.
+ *
+ * When the program dies, the service gives what it held to others as soon as the leases have run out.
+ */
+
+/*
+ * Starts a grader without handler, and returns at once: it connects in the background, again and again, for as long as it
+ * takes. Once per grader.
+ *   XQUEUE_STATUS_OK                   xqueue_grader_next tells all that follows, also that the service refuses this grader
+ *   XQUEUE_STATUS_WRONG_STATE          it was started already, or has a handler
+ *   XQUEUE_STATUS_INVALID, _NO_MEMORY, _SYSTEM   as xqueue_grader_run has it; destroy it
+ */
+XQUEUE_API enum xqueue_status xqueue_grader_start(struct xqueue_grader *grader, struct xqueue_error *error);
+
+/*
+ * The next submission, or what else there is to know. timeout_ms: how long to wait when there is nothing, in milliseconds; 0:
+ * not at all; negative: for ever. *out_submission is written always, and NULL but where it says otherwise. From several threads
+ * at once each gets another submission. error (may be NULL) is filled unless XQUEUE_STATUS_OK. XQUEUE_STATUS_OK, a submission
+ * yours until xqueue_submission_close XQUEUE_STATUS_OK, NULL             the end: stopped by xqueue_grader_stop, everything was
+ * answered and confirmed XQUEUE_STATUS_TIMEOUT              nothing has come within timeout_ms; call again XQUEUE_STATUS_LOST,
+ * a submission   only with options.report_lost: the lease of this one, which you hold already, is lost. Told once, unless you
+ * have closed it before; close it, and call again. (If another thread might close it meanwhile, do not touch it; use on_lost,
+ * or ask xqueue_submission_is_lost.) XQUEUE_STATUS_CANCELED             the end: stopped by a second xqueue_grader_stop or
+ * drain_timeout_ms: some were handed back XQUEUE_STATUS_UNAUTHENTICATED, _DENIED, _NOT_FOUND, _INVALID, _UNIMPLEMENTED,
+ * _REPLACED the end, as xqueue_grader_run has it; also _NO_MEMORY, _SYSTEM: the start had failed XQUEUE_STATUS_WRONG_STATE
+ * never started, or it has a handler XQUEUE_STATUS_INVALID, "grader or out_submission is NULL" (error.fatal is false) After
+ * xqueue_grader_stop no submission comes any more, and the end when what you hold is answered and the answers are confirmed.
+ * The end is told again and again, to every thread. What you hold then is lost; it stays readable until it is closed.
+ */
+XQUEUE_API enum xqueue_status xqueue_grader_next(struct xqueue_grader *grader, int64_t timeout_ms,
+                                                 struct xqueue_submission **out_submission, struct xqueue_error *error);
+
+/*
+ * A file descriptor to wait with: readable (POLLIN) as long as xqueue_grader_next would return something at once, that is, a
+ * submission, a lost lease (with options.report_lost), or the end. Level-triggered; edge-triggered (EPOLLET) it works if you
+ * call xqueue_grader_next until XQUEUE_STATUS_TIMEOUT. Where several threads wait for it all wake up, and one gets what there
+ * is. The same one for the grader's life, close-on-exec, nonblocking; the library's: only poll it. -1: the grader has a
+ * handler.
+ */
+XQUEUE_API int xqueue_grader_descriptor(const struct xqueue_grader *grader);
+
+/*
+ * Gives back what xqueue_grader_next gave, in any order, from any thread: the submission and all that its functions returned
+ * are gone. Without an answer before it counts as xqueue_submission_fail(XQUEUE_FAIL_TRANSIENT). An answer that was given goes
+ * its way. Until then the submission fills a slot. NULL is fine; in a handler it does nothing.
+ */
+XQUEUE_API void xqueue_submission_close(struct xqueue_submission *submission);
 
 /* ---- a submission: what is in it ----
  *
- * Pointers are borrowed, and valid until the handler returns. Text is UTF-8, never NULL.
+ * Pointers are borrowed, and valid until the handler returns, or xqueue_submission_close. Text is UTF-8, never NULL.
  */
 
 /* The service's number of the submission, from 1, never used twice. */
@@ -338,8 +424,8 @@ enum xqueue_lost {
     XQUEUE_LOST_STOPPED = 8,      /* xqueue_grader_stop was called twice, or the grader came to its end */
 };
 
-/* Is the lease lost? Then stop working and return: nobody waits for the answer (see enum xqueue_lost for exceptions). Cheap:
- * ask it in your loop. Once lost, a lease stays lost. */
+/* Is the lease lost? Then stop working and return, or close it: nobody waits for the answer (see enum xqueue_lost for
+ * exceptions). Cheap: ask it in your loop. Once lost, a lease stays lost. */
 XQUEUE_API bool xqueue_submission_is_lost(const struct xqueue_submission *submission);
 XQUEUE_API enum xqueue_lost xqueue_submission_lost_reason(const struct xqueue_submission *submission);
 
@@ -355,7 +441,7 @@ XQUEUE_API enum xqueue_status xqueue_submission_progress(struct xqueue_submissio
  *
  * One answer per submission. XQUEUE_STATUS_OK means that the library has it, and sends it until the service has confirmed it.
  * In the rare case that the service does not take it (the submission was given to somebody else, ...), that is logged.
- * XQUEUE_STATUS_WRONG_STATE: there is an answer already. XQUEUE_STATUS_LOST: the answer would not count; just return.
+ * XQUEUE_STATUS_WRONG_STATE: there is an answer already. XQUEUE_STATUS_LOST: the answer would not count; just return, or close.
  * XQUEUE_STATUS_INVALID: a bad argument; _NO_MEMORY. After a failure there is no answer yet.
  */
 
