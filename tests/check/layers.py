@@ -31,6 +31,9 @@ PURE = {
     # A client of the contract, beside the grader that is tried with it.
     "grader-sdk/tools/submit_": (r"base/.*|.*\.pb-c\.h|grader-sdk/tools/submit_[^/]+\.h", "xqueue-submit is a client: it knows the contract"),
     "grader-sdk/tools/(?!submit_)": (r"xqueue/[^/]+\.h|grader-sdk/tools/[^/]+\.h", "what can be built on the SDK is built on its public header"),
+    "grader-sdk/mock/": (r"base/(?!client/).*|.*\.pb-c\.h|grader-sdk/(?:include/xqueue/[^/]+|mock/[^/]+|src/(?:report|thread))\.h",
+                         "the mock is the other side: it knows nothing of the grader's"),
+    "grader-sdk/src/": (r"(?!grader-sdk/mock/).*", "a grader knows nothing of the mock"),
     "base/rpc/": (r"base/(?!client/).*|.*\.pb-c\.h", "base knows nothing above it"),
     r"base/[^/]+$": (r"base/[^/]+\.h", "base knows nothing above it"),
     # Of programs on a command line, which may block and catch signals.

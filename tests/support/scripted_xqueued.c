@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/rpc/rpc_server_call.h"
 #include "base/text.h"
+#include "grader-sdk/mock/mock_wire.h"
 
 enum {
     ADDRESS_MAX = 256,
@@ -333,15 +334,19 @@ static struct rpc_server_call *keep_stream(struct scripted_xqueued *core)
     return stream;
 }
 
-void scripted_xqueued_send(struct scripted_xqueued *core, const Xqueue__V1__ServerMessage *message)
+/* After a send on what keep_stream gave. */
+static void sent(struct rpc_server_call *stream, enum status status)
 {
-    struct rpc_server_call *stream = keep_stream(core);
-    if (!stream)
-        return;
-    enum status status = rpc_server_call_send(stream, &message->base);
     if (status != STATUS_OK && status != STATUS_CANCELED)
         (void)fprintf(stderr, "scripted xqueued: cannot send: %s\n", status_name(status));
     rpc_server_call_release(stream);
+}
+
+void scripted_xqueued_send(struct scripted_xqueued *core, const Xqueue__V1__ServerMessage *message)
+{
+    struct rpc_server_call *stream = keep_stream(core);
+    if (stream)
+        sent(stream, rpc_server_call_send(stream, &message->base));
 }
 
 void scripted_xqueued_end(struct scripted_xqueued *core, enum status status, const char *reason)
@@ -354,27 +359,10 @@ void scripted_xqueued_end(struct scripted_xqueued *core, enum status status, con
     rpc_server_call_release(stream);
 }
 
-static Xqueue__V1__ServerMessage message_of(Xqueue__V1__ServerMessage__KindCase kind)
-{
-    Xqueue__V1__ServerMessage message = XQUEUE__V1__SERVER_MESSAGE__INIT;
-    message.kind_case = kind;
-    return message;
-}
-
 const char *scripted_xqueued_key(uint64_t id, char out[SCRIPTED_XQUEUED_KEY_MAX])
 {
     (void)snprintf(out, SCRIPTED_XQUEUED_KEY_MAX, "%032" PRIu64, id);
     return out;
-}
-
-/* key: of the same life as the result. */
-static Xqueue__V1__LeaseRef lease_ref(uint64_t id, char key[SCRIPTED_XQUEUED_KEY_MAX])
-{
-    Xqueue__V1__LeaseRef lease = XQUEUE__V1__LEASE_REF__INIT;
-    (void)scripted_xqueued_key(id, key);
-    lease.submission_id = id;
-    lease.lease_key = key;
-    return lease;
 }
 
 static const Xqueue__V1__LeaseLost *find_lost(const Xqueue__V1__LeaseLost *lost, uint64_t id)
@@ -406,9 +394,9 @@ static void send_welcome(struct scripted_xqueued *core, int64_t ping_period_ms, 
     welcome.lease_ms = lease_ms;
     welcome.result_bytes_max = RESULT_BYTES_MAX;
     welcome.leases_max = LEASES_MAX;
-    Xqueue__V1__ServerMessage message = message_of(XQUEUE__V1__SERVER_MESSAGE__KIND_WELCOME);
-    message.welcome = &welcome;
-    scripted_xqueued_send(core, &message);
+    struct rpc_server_call *stream = keep_stream(core);
+    if (stream)
+        sent(stream, mock_wire_welcome(stream, &welcome));
 }
 
 void scripted_xqueued_welcome(struct scripted_xqueued *core, const Xqueue__V1__LeaseLost *lost)
@@ -429,7 +417,6 @@ void scripted_xqueued_grant(struct scripted_xqueued *core, uint64_t id, const ch
     char label_key[] = "language";
     char label_value[] = "python";
     uint8_t digest[32] = {1, 2, 3};
-    Xqueue__V1__LeaseRef lease = lease_ref(id, key);
     Xqueue__V1__File file = XQUEUE__V1__FILE__INIT;
     file.name = name;
     file.size_bytes = id;
@@ -448,40 +435,31 @@ void scripted_xqueued_grant(struct scripted_xqueued *core, uint64_t id, const ch
     submission.labels = labels;
     submission.n_labels = 1;
     submission.submitted_at_ms = 1000;
-    Xqueue__V1__Grant grant = XQUEUE__V1__GRANT__INIT;
-    grant.lease = &lease;
-    grant.attempt = 1;
-    grant.submission = &submission;
-    grant.accept_within_ms = ACCEPT_MS;
-    grant.lease_ms = LEASE_MS;
-    grant.hard_limit_ms = HARD_LIMIT_MS;
-    Xqueue__V1__ServerMessage message = message_of(XQUEUE__V1__SERVER_MESSAGE__KIND_GRANT);
-    message.grant = &grant;
-    scripted_xqueued_send(core, &message);
+    struct mock_wire_grant grant = {.lease = {id, scripted_xqueued_key(id, key)},
+                                    .submission = &submission,
+                                    .attempt = 1,
+                                    .accept_within_ms = ACCEPT_MS,
+                                    .lease_ms = LEASE_MS,
+                                    .hard_limit_ms = HARD_LIMIT_MS};
+    struct rpc_server_call *stream = keep_stream(core);
+    if (stream)
+        sent(stream, mock_wire_grant(stream, &grant));
 }
 
 void scripted_xqueued_ack(struct scripted_xqueued *core, uint64_t id, Xqueue__V1__AckItem item, Xqueue__V1__AckOutcome outcome)
 {
     char key[SCRIPTED_XQUEUED_KEY_MAX];
-    Xqueue__V1__LeaseRef lease = lease_ref(id, key);
-    Xqueue__V1__Ack ack = XQUEUE__V1__ACK__INIT;
-    ack.lease = &lease;
-    ack.item = item;
-    ack.outcome = outcome;
-    ack.retry_after_ms = 1;
-    Xqueue__V1__ServerMessage message = message_of(XQUEUE__V1__SERVER_MESSAGE__KIND_ACK);
-    message.ack = &ack;
-    scripted_xqueued_send(core, &message);
+    struct mock_wire_ack ack = {
+        .lease = {id, scripted_xqueued_key(id, key)}, .item = item, .outcome = outcome, .retry_after_ms = 1};
+    struct rpc_server_call *stream = keep_stream(core);
+    if (stream)
+        sent(stream, mock_wire_ack(stream, &ack));
 }
 
 void scripted_xqueued_lose(struct scripted_xqueued *core, uint64_t id, Xqueue__V1__LostReason reason)
 {
     char key[SCRIPTED_XQUEUED_KEY_MAX];
-    Xqueue__V1__LeaseRef lease = lease_ref(id, key);
-    Xqueue__V1__LeaseLost lost = XQUEUE__V1__LEASE_LOST__INIT;
-    lost.lease = &lease;
-    lost.reason = reason;
-    Xqueue__V1__ServerMessage message = message_of(XQUEUE__V1__SERVER_MESSAGE__KIND_LEASE_LOST);
-    message.lease_lost = &lost;
-    scripted_xqueued_send(core, &message);
+    struct rpc_server_call *stream = keep_stream(core);
+    if (stream)
+        sent(stream, mock_wire_lost(stream, &(struct mock_wire_lease){id, scripted_xqueued_key(id, key)}, reason));
 }
