@@ -335,18 +335,25 @@ XQUEUE_API enum xqueue_status xqueue_grader_start(struct xqueue_grader *grader, 
 
 /*
  * The next submission, or what else there is to know. timeout_ms: how long to wait when there is nothing, in milliseconds; 0:
- * not at all; negative: for ever. *out_submission is written always, and NULL but where it says otherwise. From several threads
- * at once each gets another submission. error (may be NULL) is filled unless XQUEUE_STATUS_OK. XQUEUE_STATUS_OK, a submission
- * yours until xqueue_submission_close XQUEUE_STATUS_OK, NULL             the end: stopped by xqueue_grader_stop, everything was
- * answered and confirmed XQUEUE_STATUS_TIMEOUT              nothing has come within timeout_ms; call again XQUEUE_STATUS_LOST,
- * a submission   only with options.report_lost: the lease of this one, which you hold already, is lost. Told once, unless you
- * have closed it before; close it, and call again. (If another thread might close it meanwhile, do not touch it; use on_lost,
- * or ask xqueue_submission_is_lost.) XQUEUE_STATUS_CANCELED             the end: stopped by a second xqueue_grader_stop or
- * drain_timeout_ms: some were handed back XQUEUE_STATUS_UNAUTHENTICATED, _DENIED, _NOT_FOUND, _INVALID, _UNIMPLEMENTED,
- * _REPLACED the end, as xqueue_grader_run has it; also _NO_MEMORY, _SYSTEM: the start had failed XQUEUE_STATUS_WRONG_STATE
- * never started, or it has a handler XQUEUE_STATUS_INVALID, "grader or out_submission is NULL" (error.fatal is false) After
- * xqueue_grader_stop no submission comes any more, and the end when what you hold is answered and the answers are confirmed.
- * The end is told again and again, to every thread. What you hold then is lost; it stays readable until it is closed.
+ * not at all; negative: for ever. *out_submission is always written, and NULL but where it says otherwise. From several threads
+ * at once each gets another submission. error (may be NULL) is filled unless XQUEUE_STATUS_OK.
+ *   XQUEUE_STATUS_OK, a submission    it is yours until xqueue_submission_close
+ *   XQUEUE_STATUS_OK, NULL            the end: stopped by xqueue_grader_stop, everything was answered and confirmed
+ *   XQUEUE_STATUS_TIMEOUT             nothing has come within timeout_ms; call again
+ *   XQUEUE_STATUS_LOST, a submission  only with options.report_lost: the lease of this one, which you hold already, is lost.
+ *                                     Told once, unless you have closed it before; close it, and call again. (If another
+ *                                     thread might close it meanwhile, do not touch it; use on_lost, or ask
+ *                                     xqueue_submission_is_lost.)
+ *   XQUEUE_STATUS_CANCELED            the end: stopped by a second xqueue_grader_stop or drain_timeout_ms: some were handed
+ *                                     back unfinished
+ *   XQUEUE_STATUS_UNAUTHENTICATED, _DENIED, _NOT_FOUND, _INVALID, _UNIMPLEMENTED, _REPLACED
+ *                                     the end, as xqueue_grader_run has it
+ *   XQUEUE_STATUS_NO_MEMORY, _SYSTEM  the end: the start had failed
+ *   XQUEUE_STATUS_WRONG_STATE         it was never started, or has a handler
+ *   XQUEUE_STATUS_INVALID             grader or out_submission is NULL (error.fatal is false)
+ * After xqueue_grader_stop no submission comes any more, and the end when what you hold is answered and the answers are
+ * confirmed. The end is told again and again, to every thread. What you hold then is lost; it stays readable until it is
+ * closed.
  */
 XQUEUE_API enum xqueue_status xqueue_grader_next(struct xqueue_grader *grader, int64_t timeout_ms,
                                                  struct xqueue_submission **out_submission, struct xqueue_error *error);

@@ -30,18 +30,18 @@
  *   Every queue that is named exists. Submissions are granted in the order of their ids, within the grader's credit and slots,
  *   to graders that have the queue and the labels. A lease that is not accepted in time goes back uncounted; one that is not
  *   renewed in time, or passes the hard limit, is a counted failure, as is XQUEUE_FAIL_TRANSIENT; after failures_max of them
- * the submission is dead. Leases outlive connections, and are kept when the same start of the grader comes back with them. A
- * late result is taken unless the submission has been granted again. A second start under the same name replaces the first, and
- * what that held is taken back, counted. Time is the machine's monotonic clock.
+ *   the submission is dead. Leases outlive connections, and are kept when the same start of the grader comes back with them. A
+ *   late result is taken unless the submission has been granted again. A second start under the same name replaces the first,
+ *   and what that held is taken back, counted. Time is the machine's monotonic clock.
  *
  * What it does not do
  *   It stores nothing. There is no TLS, no order by priority or fairness, no quarantine of graders (Quiet) and no DeadlineSoon.
  *   Of the service's methods it has Graders.Work, Sessions.Login and Files.Fetch; all others are answered UNIMPLEMENTED, also
- * the one-call twins of Graders.Work.
+ *   the one-call twins of Graders.Work.
  *
  * Manners
  *   Like libxqueue-grader it never prints, never exits, installs no signal handler, and its threads have signals blocked. There
- * is no state between mocks; several in one process know nothing of each other. (gRPC is initialised, and its log lines are
+ *   is no state between mocks; several in one process know nothing of each other. (gRPC is initialised, and its log lines are
  *   silenced, for the whole process.) Only where memory or randomness is gone does it end the process by abort: it is made for
  *   tests. Do not fork() while there is a mock, unless the child calls exec or _exit at once; posix_spawn is fine.
  *
