@@ -110,7 +110,9 @@ char *submit_summary_text(struct submit_summary *summary, int64_t elapsed_us)
         text_append_format(&text, "time to the result: p50 %.1f ms, p99 %.1f ms, longest %.1f ms\n",
                            percentile_ms(summary, MEDIAN), percentile_ms(summary, ALMOST_ALL),
                            percentile_ms(summary, PERCENT_ALL));
-    return text_take(&text, NULL);
+    char *taken = text_take(&text, NULL);
+    text_finish(&text); // which has new memory then
+    return taken;
 }
 
 json_t *submit_summary_json(struct submit_summary *summary, int64_t elapsed_us)

@@ -59,7 +59,7 @@ static void submitter_starts(struct run_command *command, struct conversation *t
 static void submitter_ends(struct run_command *command, int exit_code)
 {
     run_command_wait(command);
-    if (command->exit_code != exit_code)
+    if (command->exit_code != exit_code || strstr(command->err, "Sanitizer"))
         fail_msg("exit code %d instead of %d\n%s%s", command->exit_code, exit_code, command->out, command->err);
 }
 
@@ -412,6 +412,44 @@ static void a_folder_goes_on_after_an_error_with_a_bound_on_what_is_open(void **
     remove_all(folder);
 }
 
+static void many_that_are_interrupted_are_all_taken_back(void **state)
+{
+    struct conversation *talk = *state;
+    char path[PATHS_BYTES_MAX];
+    uint64_t ids[2];
+    struct scripted_grader *grader = grader_connects(talk, "g1", "calm", 2);
+
+    struct running_program *program =
+        submitter_runs(talk, WORDS("--queue", "calm", "--repeat", "5", "--parallel", "2", "--cancel-on-interrupt",
+                                   file_with(talk, "r.py", "print(2)", path)));
+    for (int at = 0; at < 2; at++)
+        ids[at] = grader_receives(grader).id;
+    running_program_signal(program, SIGINT);
+    assert_true(running_program_await(program, "2 of 5 in ", 1));
+    submitter_is_through(program, 130);
+
+    for (int at = 0; at < 2; at++)
+        assert_int_equal(admin_sees(talk, ids[at]).state, XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_CANCELED);
+    scripted_grader_close(grader);
+}
+
+static void many_end_when_nobody_is_there(void **state)
+{
+    struct conversation *talk = *state;
+    struct run_command command;
+    char token[PATHS_BYTES_MAX];
+    char path[PATHS_BYTES_MAX];
+
+    submitter_starts(&command, talk,
+                     WORDS("--queue", "calm", "--address", "127.0.0.1:1", "--token-file", file_with(talk, "token", "t", token),
+                           "--repeat", "1000", "--parallel", "1", file_with(talk, "r.py", "print(2)", path)));
+    submitter_ends(&command, 3);
+
+    assert_non_null(strstr(command.out, "r.py.1: xqueued cannot be reached at 127.0.0.1:1"));
+    assert_non_null(strstr(command.err, "1 of 1000 in "));
+    run_command_finish(&command);
+}
+
 static void a_repetition_with_the_same_request_id_submits_nothing_new(void **state)
 {
     struct conversation *talk = *state;
@@ -453,6 +491,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(on_a_terminal_one_line_changes, conversation_set_up_core, conversation_tear_down),
         cmocka_unit_test_setup_teardown(a_folder_goes_on_after_an_error_with_a_bound_on_what_is_open, conversation_set_up_core,
                                         conversation_tear_down),
+        cmocka_unit_test_setup_teardown(many_that_are_interrupted_are_all_taken_back, conversation_set_up_core,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(many_end_when_nobody_is_there, conversation_set_up_core, conversation_tear_down),
         cmocka_unit_test_setup_teardown(a_repetition_with_the_same_request_id_submits_nothing_new, conversation_set_up_core,
                                         conversation_tear_down),
     };
