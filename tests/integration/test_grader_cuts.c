@@ -17,11 +17,13 @@
 
 #include "grader-sdk/src/client.h"
 #include "tests/support/conversation.h"
+#include "tests/support/run_command.h"
 #include "tests/support/shaky_link.h"
 
 enum {
     CUTS = 100,
-    BYTES_MAX = 6000, /* enough for a login and some submissions */
+    BYTES_MAX = 6000,      /* enough for a login and some submissions */
+    TLS_BYTES_MAX = 12000, /* and for a handshake */
     SLOTS = 8,
     WINDOW = 24, /* submissions on their way at one time */
     NUMBERS_MAX = 20000,
@@ -39,14 +41,13 @@ static const struct work_link_timing timing = {
 };
 
 /* A grant that a cut swallowed comes back soon. */
-static const struct running_service_options settings = {.service = "  ping_period_ms: 500\n",
-                                                        .queues =
-                                                            "  shaken:\n    accept_within_ms: 500\n    retry_delay_ms: 20\n"
-                                                            "    attempts_max: 20\n"};
+#define QUEUES "  shaken:\n    accept_within_ms: 500\n    retry_delay_ms: 20\n    attempts_max: 20\n"
+#define PINGS  "  ping_period_ms: 500\n"
 
 struct world {
     struct conversation *talk;
     struct shaky_link *link;
+    char certificates[64]; /* the folder that has them; "": no TLS */
     struct xqueue_grader *grader;
     pthread_t thread;
     bool is_running; /* the thread was started and not joined */
@@ -102,11 +103,15 @@ static void grader_starts(struct world *world)
 {
     static const char *const queues[] = {"shaken"};
     char address[RUNNING_SERVICE_TEXT_MAX];
+    char authority[RUNNING_SERVICE_TEXT_MAX];
     struct xqueue_grader_options options;
     struct xqueue_error error;
 
-    (void)snprintf(address, sizeof(address), "127.0.0.1:%d", shaky_link_port(world->link));
+    (void)snprintf(address, sizeof(address), "%s127.0.0.1:%d", world->certificates[0] != 0 ? "tls://" : "",
+                   shaky_link_port(world->link));
+    (void)snprintf(authority, sizeof(authority), "%s/ca.pem", world->certificates);
     xqueue_grader_options_init(&options);
+    options.ca_file = world->certificates[0] != 0 ? authority : NULL;
     options.handler = grade;
     options.context = world;
     options.address = address;
@@ -196,18 +201,69 @@ static void every_submission_has_one_result_after_a_hundred_cuts(void **state)
     (void)printf("%zu submissions, %d cuts, %" PRIu32 " given again\n", count, shaky_link_cuts(world->link), world->again);
 }
 
-static int set_up(void **state)
+static void over_tls_it_is_the_same(void **state)
+{
+    every_submission_has_one_result_after_a_hundred_cuts(state);
+}
+
+static struct world *world_create(void)
 {
     struct world *world = calloc(1, sizeof(*world));
+
+    assert_non_null(world);
+    pthread_mutex_init(&world->mutex, NULL);
+    return world;
+}
+
+static void link_starts(struct world *world, int port, uint32_t bytes_max)
+{
     const char *chosen = getenv("XQUEUE_TEST_SEED");
     const uint64_t seed = chosen != NULL ? strtoull(chosen, NULL, 10) : (uint64_t)time(NULL);
 
-    assert_non_null(world);
     (void)printf("XQUEUE_TEST_SEED=%" PRIu64 "\n", seed);
-    pthread_mutex_init(&world->mutex, NULL);
+    world->link =
+        shaky_link_start(&(struct shaky_link_options){.target_port = port, .seed = seed, .cuts = CUTS, .bytes_max = bytes_max});
+}
+
+static int set_up(void **state)
+{
+    const struct running_service_options settings = {.service = PINGS, .queues = QUEUES};
+    struct world *world = world_create();
+
     world->talk = conversation_start(&settings);
-    world->link = shaky_link_start(&(struct shaky_link_options){
-        .target_port = world->talk->service.core_port, .seed = seed, .cuts = CUTS, .bytes_max = BYTES_MAX});
+    link_starts(world, world->talk->service.core_port, BYTES_MAX);
+    *state = world;
+    return 0;
+}
+
+static void run_to_the_end(const char *const *arguments)
+{
+    struct run_command command;
+
+    run_command_start(&command, arguments, NULL, NULL);
+    run_command_wait(&command);
+    assert_int_equal(command.exit_code, 0);
+    run_command_finish(&command);
+}
+
+static int set_up_tls(void **state)
+{
+    static const char program[] = XQUEUE_SOURCE_DIR "/tests/support/make_certificates.sh";
+    struct world *world = world_create();
+    const int port = running_service_free_port();
+    char lines[RUNNING_SERVICE_TEXT_MAX * 2];
+    const struct running_service_options settings = {.service = lines, .queues = QUEUES};
+    const char *const make[] = {program, world->certificates, NULL};
+
+    (void)snprintf(world->certificates, sizeof(world->certificates), "/tmp/xqueue-certificates-XXXXXX");
+    assert_non_null(mkdtemp(world->certificates));
+    run_to_the_end(make);
+    (void)snprintf(lines, sizeof(lines),
+                   PINGS
+                   "  tls:\n    - listen: 127.0.0.1:%d\n      certificate_file: %s/server.pem\n      key_file: %s/server.key\n",
+                   port, world->certificates, world->certificates);
+    world->talk = conversation_start(&settings);
+    link_starts(world, port, TLS_BYTES_MAX);
     *state = world;
     return 0;
 }
@@ -224,6 +280,10 @@ static int tear_down(void **state)
     xqueue_grader_destroy(world->grader);
     shaky_link_stop(world->link);
     const bool is_clean = conversation_finish(world->talk);
+    if (world->certificates[0] != 0) {
+        const char *const removal[] = {"/bin/rm", "-r", world->certificates, NULL};
+        run_to_the_end(removal);
+    }
     pthread_mutex_destroy(&world->mutex);
     free(world);
     return is_clean ? 0 : -1;
@@ -233,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_submission_has_one_result_after_a_hundred_cuts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(over_tls_it_is_the_same, set_up_tls, tear_down),
     };
     return cmocka_run_group_tests_name("grader cuts", tests, NULL, NULL);
 }
