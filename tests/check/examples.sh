@@ -37,9 +37,13 @@ command_line() {
     echo "$3"
     local folder=$out/commands/$1 product
     mkdir -p "$folder"
-    cp "$examples"/*_grader.c* "$folder"
+    cp "$examples"/*_grader.c* "$examples"/*_test.c "$folder"
     (cd "$folder" && sh -ec "$3")
     product=$(find "$folder" -type f -executable)
+    if [[ $3 == *xqueue-grader-mock* ]]; then # a test, not a grader: run with the smallest one, built by the same document
+        "$product" "$out/programs/${1%-*}-1"
+        return
+    fi
     links "$2" "$product"
     cp "$product" "$out/programs/$1"
 }
@@ -74,6 +78,7 @@ links static "$out/programs/hello_grader-archive"
 cmake -S "$examples/project" -B "$out/project" -DCMAKE_PREFIX_PATH="$stage/usr" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_CXX_COMPILER="$cxx" >"$out/project.log"
 cmake --build "$out/project" >>"$out/project.log" || { cat "$out/project.log"; exit 1; }
+ctest --test-dir "$out/project" --no-tests=error --output-on-failure >>"$out/project.log" || { cat "$out/project.log"; exit 1; }
 for program in hello_grader hello_grader_static word_grader; do
     if [[ $program == *_static ]]; then links static "$out/project/$program"; else links shared "$out/project/$program"; fi
     cp "$out/project/$program" "$out/programs/project-$program"
