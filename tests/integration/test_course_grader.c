@@ -51,20 +51,6 @@ static struct running_program *grader_starts(struct conversation *talk, const ch
     return running_program_start(&options);
 }
 
-static void grader_ends(struct running_program *grader, int number, int expected)
-{
-    running_program_signal(grader, number);
-    const int outcome = running_program_wait(grader);
-    const bool is_clean = running_program_is_clean(grader);
-
-    if (outcome != expected) {
-        running_program_dump(grader);
-    }
-    running_program_destroy(grader);
-    assert_int_equal(outcome, expected);
-    assert_true(is_clean);
-}
-
 /* As the LMS wraps what a student typed. Free it. */
 static char *wrap(const char *program)
 {

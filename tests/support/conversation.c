@@ -148,3 +148,17 @@ void grader_completes(struct scripted_grader *grader, const struct core_lease *l
 {
     assert_int_equal(scripted_grader_complete(grader, lease, result), XQUEUE__V1__ACK_OUTCOME__ACK_OUTCOME_OK);
 }
+
+void grader_ends(struct running_program *grader, int number, int expected)
+{
+    running_program_signal(grader, number);
+    const int outcome = running_program_wait(grader);
+    const bool is_clean = running_program_is_clean(grader);
+
+    if (outcome != expected) {
+        running_program_dump(grader);
+    }
+    running_program_destroy(grader);
+    assert_int_equal(outcome, expected);
+    assert_true(is_clean);
+}

@@ -52,5 +52,8 @@ struct scripted_grader *grader_connects(struct conversation *talk, const char *n
 /* A grant, accepted. */
 struct core_lease grader_receives(struct scripted_grader *grader);
 void grader_completes(struct scripted_grader *grader, const struct core_lease *lease, const char *result);
+/* A grader that is a program ends by this signal, with this exit code (or minus the signal), and no sanitizer complains. Frees
+ * it. */
+void grader_ends(struct running_program *grader, int number, int expected);
 
 #endif

@@ -47,20 +47,6 @@ struct running_program *grade_starts(struct conversation *talk, const char *name
     return running_program_start(&start);
 }
 
-void grader_ends(struct running_program *grader, int number, int expected)
-{
-    running_program_signal(grader, number);
-    const int outcome = running_program_wait(grader);
-    const bool is_clean = running_program_is_clean(grader);
-
-    if (outcome != expected) {
-        running_program_dump(grader);
-    }
-    running_program_destroy(grader);
-    assert_int_equal(outcome, expected);
-    assert_true(is_clean);
-}
-
 void needs_namespaces(struct running_program *grader)
 {
     assert_true(running_program_await(grader, "sandbox: ", 1));

@@ -13,8 +13,6 @@
 /* xqueue-grade [OPTION...] -- PROGRAM [ARGUMENT...] under this name, on queue. options and program: NULL last, borrowed. */
 struct running_program *grade_starts(struct conversation *talk, const char *name, const char *queue, const char *const *options,
                                      const char *const *program);
-/* By this signal, with this exit code (or minus the signal), and no sanitizer complains. Frees it. */
-void grader_ends(struct running_program *grader, int number, int expected);
 /* For tests of what only namespaces can do: ends grader and skips the test where there are none. */
 void needs_namespaces(struct running_program *grader);
 
