@@ -173,12 +173,12 @@ void link_lease_lost(struct work_link *link, struct xqueue_submission *submissio
 {
     if (xqueue_submission_is_lost(submission))
         return;
+    bool is_unseen = take_back(link, submission);
     bool has_answer = is_unsettled(submission);
     bool dropped = has_answer && !goes_out(submission, lost);
     if (submission->answer_state != ANSWER_STATE_SETTLED)
         report_line(link->with.report, XQUEUE_LOG_WARN, "submission %" PRIu64 ": lease lost: %s%s", submission->id,
                     lost_name(lost), dropped ? "; its answer is dropped" : "");
-    bool is_unseen = take_back(link, submission);
     tell_lost(link, submission, lost);
     if (dropped || is_unseen)
         settle(link, submission);

@@ -263,6 +263,26 @@ static void a_stop_drains(void **state)
     assert_int_equal(COUNT(CREDIT), credits);
 }
 
+static void a_stop_hands_back_what_no_handler_has_begun_with(void **state)
+{
+    struct grader_rig *rig = connected(state);
+    scripted_xqueued_grant(rig->core, 7, "linger"); // answers, and keeps its thread
+    assert_non_null(AWAIT(COMPLETE));
+    scripted_xqueued_grant(rig->core, 8, "echo");
+    assert_non_null(AWAIT(ACCEPT));
+
+    xqueue_grader_stop(rig->grader);
+
+    const Xqueue__V1__GraderMessage *message = AWAIT(RELEASE);
+    assert_non_null(message);
+    assert_int_equal(message->release->lease->submission_id, 8);
+    grader_rig_open(rig);
+    ACK(7, COMPLETE, OK);
+    ACK(8, RELEASE, OK);
+    assert_int_equal(grader_rig_join(rig), XQUEUE_STATUS_OK);
+    assert_int_equal(rig->returned, 1);
+}
+
 static void a_drain_waits_for_the_confirmation_over_a_lost_connection(void **state)
 {
     struct grader_rig *rig = connected(state);
@@ -570,6 +590,7 @@ int main(void)
         CASE(a_lost_lease_is_visible_and_its_answer_refused),
         CASE(the_handler_sees_all_of_the_submission_and_bad_answers_are_refused),
         CASE(a_stop_drains),
+        CASE(a_stop_hands_back_what_no_handler_has_begun_with),
         CASE(a_drain_waits_for_the_confirmation_over_a_lost_connection),
         CASE(a_drain_ends_though_the_service_does_not_end_the_stream),
         CASE(a_second_stop_hands_back_what_is_running),
