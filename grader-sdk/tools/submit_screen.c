@@ -78,6 +78,7 @@ struct submit_screen *submit_screen_start(submit_screen_render *render, void *co
     screen->context = context;
     (void)pthread_mutex_init(&screen->mutex, NULL);
     clock_condition_init(&screen->changed);
+    paint(screen); // at once, however soon it is over
     if (pthread_create(&screen->thread, NULL, screen_main, screen) == 0)
         return screen;
     (void)pthread_cond_destroy(&screen->changed);

@@ -222,6 +222,7 @@ static void a_signal_leaves_it_or_takes_it_back(void **state)
 
     struct running_program *left = submitter_runs(talk, WORDS("--queue", "calm", "-"));
     struct core_lease left_lease = grader_receives(grader);
+    assert_true(running_program_await(left, "being graded by g1", 1));
     running_program_signal(left, SIGINT);
     assert_true(running_program_await(left, "interrupted; it goes on", 1));
     submitter_is_through(left, 130);
@@ -229,6 +230,7 @@ static void a_signal_leaves_it_or_takes_it_back(void **state)
 
     struct running_program *taken = submitter_runs(talk, WORDS("--queue", "calm", "--cancel-on-interrupt", "-"));
     struct core_lease taken_lease = grader_receives(grader);
+    assert_true(running_program_await(taken, "being graded by g1", 1));
     running_program_signal(taken, SIGTERM);
     assert_true(running_program_await(taken, "interrupted; it was taken back", 1));
     submitter_is_through(taken, 130);
@@ -412,24 +414,19 @@ static void a_folder_goes_on_after_an_error_with_a_bound_on_what_is_open(void **
     remove_all(folder);
 }
 
-static void many_that_are_interrupted_are_all_taken_back(void **state)
+static void many_that_are_interrupted_end_at_once(void **state)
 {
     struct conversation *talk = *state;
     char path[PATHS_BYTES_MAX];
-    uint64_t ids[2];
     struct scripted_grader *grader = grader_connects(talk, "g1", "calm", 2);
 
-    struct running_program *program =
-        submitter_runs(talk, WORDS("--queue", "calm", "--repeat", "5", "--parallel", "2", "--cancel-on-interrupt",
-                                   file_with(talk, "r.py", "print(2)", path)));
+    struct running_program *program = submitter_runs(
+        talk, WORDS("--queue", "calm", "--repeat", "5", "--parallel", "2", file_with(talk, "r.py", "print(2)", path)));
     for (int at = 0; at < 2; at++)
-        ids[at] = grader_receives(grader).id;
+        (void)grader_receives(grader);
     running_program_signal(program, SIGINT);
     assert_true(running_program_await(program, "2 of 5 in ", 1));
     submitter_is_through(program, 130);
-
-    for (int at = 0; at < 2; at++)
-        assert_int_equal(admin_sees(talk, ids[at]).state, XQUEUE__V1__SUBMISSION_STATE__SUBMISSION_STATE_CANCELED);
     scripted_grader_close(grader);
 }
 
@@ -491,7 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(on_a_terminal_one_line_changes, conversation_set_up_core, conversation_tear_down),
         cmocka_unit_test_setup_teardown(a_folder_goes_on_after_an_error_with_a_bound_on_what_is_open, conversation_set_up_core,
                                         conversation_tear_down),
-        cmocka_unit_test_setup_teardown(many_that_are_interrupted_are_all_taken_back, conversation_set_up_core,
+        cmocka_unit_test_setup_teardown(many_that_are_interrupted_end_at_once, conversation_set_up_core,
                                         conversation_tear_down),
         cmocka_unit_test_setup_teardown(many_end_when_nobody_is_there, conversation_set_up_core, conversation_tear_down),
         cmocka_unit_test_setup_teardown(a_repetition_with_the_same_request_id_submits_nothing_new, conversation_set_up_core,
