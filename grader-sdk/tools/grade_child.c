@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,10 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "grader-sdk/tools/grade_processes.h"
 #include "grader-sdk/tools/grade_sandbox.h"
+#include "grader-sdk/tools/grade_tree.h"
 
 enum {
     ARGUMENT_SANDBOX = 2,
@@ -24,10 +27,15 @@ enum {
     ARGUMENT_FOLDER,
     ARGUMENT_PLACE,
     ARGUMENT_HIDDEN,
-    ARGUMENT_LIMITS,
+    ARGUMENT_LIMITS = ARGUMENT_HIDDEN + GRADE_CHILD_HIDDEN_MAX,
     ARGUMENT_COMMAND = ARGUMENT_LIMITS + GRADE_LIMIT_COUNT,
     DECIMAL = 10,
-    OWN_PROCESSES = 2, /* keeper and first process, which count among those of a namespace */
+    OWN_PROCESSES = 2,  /* keeper and first process, which count among those of a namespace */
+    CPU_GRACE_S = 1,    /* the kernel's own limit of a process stands behind that of all together */
+    LOOK_EVERY_MS = 50, /* how often the keeper looks at what all use together */
+    NS_PER_MS = 1000000,
+    MS_PER_SECOND = 1000,
+    KIB_PER_MIB = 1024,
 };
 
 #define MIB UINT64_C(1048576)
@@ -51,7 +59,8 @@ void grade_child_arguments(const struct grade_child_plan *plan, char numbers[GRA
     arguments[count++] = borrow(plan->has_network ? "network" : "");
     arguments[count++] = borrow(plan->folder);
     arguments[count++] = borrow(plan->place);
-    arguments[count++] = borrow(plan->hidden_file);
+    for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++)
+        arguments[count++] = borrow(plan->hidden[i]);
     for (size_t i = 0; i < GRADE_LIMIT_COUNT; i++) {
         (void)snprintf(numbers[i], sizeof(numbers[i]), "%" PRIu64, plan->limits.value[i]);
         arguments[count++] = numbers[i];
@@ -69,7 +78,8 @@ static bool read_plan(struct grade_child_plan *plan, int argc, char **argv, char
     plan->has_network = argv[ARGUMENT_NETWORK][0] != '\0';
     plan->folder = argv[ARGUMENT_FOLDER];
     plan->place = argv[ARGUMENT_PLACE];
-    plan->hidden_file = argv[ARGUMENT_HIDDEN];
+    for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++)
+        plan->hidden[i] = argv[(size_t)ARGUMENT_HIDDEN + i];
     for (size_t i = 0; i < GRADE_LIMIT_COUNT; i++)
         plan->limits.value[i] = strtoull(argv[(size_t)ARGUMENT_LIMITS + i], NULL, DECIMAL);
     plan->command = &argv[ARGUMENT_COMMAND];
@@ -88,7 +98,7 @@ static void report(const struct grade_child_report *said)
 
 static void report_broken(const char *doing)
 {
-    struct grade_child_report said = {.has_ended = false};
+    struct grade_child_report said = {.end = GRADE_CHILD_BROKEN};
     (void)snprintf(said.text, sizeof(said.text), "%s: %s", doing, strerrordesc_np(errno));
     report(&said);
 }
@@ -106,8 +116,9 @@ static bool set_limits(const struct grade_child_plan *plan)
     const uint64_t *value = plan->limits.value;
     // Without a namespace the kernel counts all processes of the user.
     uint64_t others = plan->is_sandboxed ? OWN_PROCESSES : grade_processes_of_user(geteuid());
-    return set_limit(RLIMIT_CPU, value[GRADE_LIMIT_CPU]) && set_limit(RLIMIT_AS, value[GRADE_LIMIT_MEMORY] * MIB) &&
-           set_limit(RLIMIT_FSIZE, value[GRADE_LIMIT_FILE] * MIB) && set_limit(RLIMIT_NOFILE, value[GRADE_LIMIT_FILES]) &&
+    return set_limit(RLIMIT_CPU, value[GRADE_LIMIT_CPU] + CPU_GRACE_S) &&
+           set_limit(RLIMIT_AS, value[GRADE_LIMIT_MEMORY] * MIB) && set_limit(RLIMIT_FSIZE, value[GRADE_LIMIT_FILE] * MIB) &&
+           set_limit(RLIMIT_NOFILE, value[GRADE_LIMIT_FILES]) &&
            set_limit(RLIMIT_NPROC, value[GRADE_LIMIT_PROCESSES] + others) && set_limit(RLIMIT_CORE, 0);
 }
 
@@ -146,19 +157,9 @@ static bool has_ended(pid_t main, int *main_status)
     }
 }
 
-/* Waits until main has ended (true) or SIGTERM comes. wanted: SIGCHLD and SIGTERM, which are blocked. */
-static bool await_end(pid_t main, const sigset_t *wanted, int *out_status)
-{
-    while (!has_ended(main, out_status)) {
-        if (sigwaitinfo(wanted, NULL) == SIGTERM)
-            return false;
-    }
-    return true;
-}
-
 static void report_end(int status)
 {
-    struct grade_child_report said = {.has_ended = true, .status = status};
+    struct grade_child_report said = {.end = GRADE_CHILD_ENDED, .status = status};
     report(&said);
 }
 
@@ -180,8 +181,8 @@ static _Noreturn void be_first(const struct grade_child_plan *plan, const sigset
         report_broken("cannot fork");
         _exit(EXIT_FAILURE);
     }
-    while (!await_end(program, wanted, &status)) { // a SIGTERM from inside says nothing
-    }
+    while (!has_ended(program, &status))
+        (void)sigwaitinfo(wanted, NULL); // a SIGTERM from inside says nothing
     report_end(status);
     _exit(EXIT_SUCCESS);
 }
@@ -216,21 +217,79 @@ static bool follow_grader(void)
     return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && poll(&listener, 1, 0) == 0;
 }
 
-static void keep(const struct grade_child_plan *plan, pid_t child, const sigset_t *wanted)
+static int64_t now_ms(void)
 {
-    int status = 0;
-    bool is_over = await_end(child, wanted, &status);
-    if (plan->is_sandboxed) {
-        if (!is_over)
-            (void)kill(child, SIGKILL);
-        // Its end is reaped only after all of the namespace.
-        while (!is_over && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * MS_PER_SECOND + now.tv_nsec / NS_PER_MS;
+}
+
+/* Does it say that all together use more than they may? */
+static bool is_too_much(const struct grade_limits *limits, const struct grade_tree_use *use, enum grade_limit *out_limit)
+{
+    const struct {
+        enum grade_limit limit;
+        uint64_t used, most;
+    } bounds[] = {
+        {GRADE_LIMIT_MEMORY, use->memory_kib, limits->value[GRADE_LIMIT_MEMORY] * KIB_PER_MIB},
+        {GRADE_LIMIT_CPU, use->cpu_ms, limits->value[GRADE_LIMIT_CPU] * MS_PER_SECOND},
+        {GRADE_LIMIT_PROCESSES, use->tasks, limits->value[GRADE_LIMIT_PROCESSES] + OWN_PROCESSES},
+    };
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        if (bounds[i].used > bounds[i].most) {
+            *out_limit = bounds[i].limit;
+            return true;
         }
-    } else {
-        grade_processes_kill_children();
-        if (is_over)
-            report_end(status);
     }
+    return false;
+}
+
+/* A look that finds too much is followed by one that counts shared memory once. */
+static bool is_over(const struct grade_child_plan *plan, int proc, enum grade_limit *out_limit)
+{
+    struct grade_tree_use use;
+    return grade_tree_look(proc, GRADE_TREE_ROUGH, &use) && is_too_much(&plan->limits, &use, out_limit) &&
+           grade_tree_look(proc, GRADE_TREE_EXACT, &use) && is_too_much(&plan->limits, &use, out_limit);
+}
+
+/* Until the child has ended, all together use too much, or SIGTERM comes: then it is broken, and nobody wants to know. */
+static struct grade_child_report await_end(const struct grade_child_plan *plan, int proc, pid_t child, const sigset_t *wanted)
+{
+    static const struct timespec period = {.tv_nsec = LOOK_EVERY_MS * (long)NS_PER_MS};
+    struct grade_child_report said = {.end = GRADE_CHILD_BROKEN};
+    int64_t look_at_ms = now_ms() + LOOK_EVERY_MS;
+    for (;;) {
+        if (has_ended(child, &said.status)) {
+            said.end = GRADE_CHILD_ENDED;
+            return said;
+        }
+        if (sigtimedwait(wanted, NULL, &period) == SIGTERM)
+            return said;
+        if (now_ms() < look_at_ms)
+            continue; // a child has ended, which may be one of very many
+        if (is_over(plan, proc, &said.limit)) {
+            said.end = GRADE_CHILD_OVER;
+            return said;
+        }
+        look_at_ms = now_ms() + LOOK_EVERY_MS;
+    }
+}
+
+static void keep(const struct grade_child_plan *plan, int proc, pid_t child, const sigset_t *wanted)
+{
+    struct grade_child_report said = await_end(plan, proc, child, wanted);
+    if (!plan->is_sandboxed) {
+        (void)grade_tree_kill(proc); // what it has missed comes next
+        grade_processes_kill_children();
+    } else if (said.end != GRADE_CHILD_ENDED) {
+        (void)kill(child, SIGKILL);
+        // Its end is reaped only after all of the namespace.
+        while (waitpid(child, &said.status, 0) < 0 && errno == EINTR) {
+        }
+    }
+    // In a sandbox the first process has reported the end of the program.
+    if (said.end == GRADE_CHILD_OVER || (said.end == GRADE_CHILD_ENDED && !plan->is_sandboxed))
+        report(&said);
 }
 
 static bool prepare(const struct grade_child_plan *plan, const char **out_doing)
@@ -261,7 +320,11 @@ int grade_child_main(int argc, char **argv, char **environment)
     (void)sigaddset(&wanted, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &wanted, NULL);
     offer_to_the_oom_killer();
-    if (!prepare(&plan, &doing)) {
+    (void)close_range(GRADE_CHILD_REPORT + 1, UINT_MAX, 0); // what the starter of xqueue-grade left open
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0)
+        doing = "cannot open /proc";
+    if (proc < 0 || !prepare(&plan, &doing)) {
         report_broken(doing);
         return EXIT_FAILURE;
     }
@@ -277,6 +340,6 @@ int grade_child_main(int argc, char **argv, char **environment)
     // What the program writes to must end with it.
     for (int descriptor = STDIN_FILENO; descriptor <= GRADE_CHILD_PROGRESS; descriptor++)
         (void)close(descriptor);
-    keep(&plan, child, &wanted);
+    keep(&plan, proc, child, &wanted);
     return EXIT_SUCCESS;
 }

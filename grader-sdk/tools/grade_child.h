@@ -5,9 +5,10 @@
  *
  *     xqueue-grade ──posix_spawn──▶ keeper ──fork──▶ [first process of a pid namespace ──fork──▶] program
  *
- * The keeper ends the tree when the program ends, on SIGTERM, and when xqueue-grade dies. In a sandbox it kills the first
- * process of the namespace, and the kernel everything in it. Without one it is a subreaper: whatever loses its parent becomes
- * its child and is killed, also after setsid. The keeper ends when nothing is left.
+ * The keeper ends the tree when the program ends, on SIGTERM, when xqueue-grade dies, and when all of it together uses more
+ * memory, time of processors or processes than it may, at which the keeper looks many times a second. In a sandbox it kills the
+ * first process of the namespace, and the kernel everything in it. Without one it is a subreaper: whatever loses its parent
+ * becomes its child and is killed, also after setsid. The keeper ends when nothing is left.
  *
  * Threading: the only thread of its process.
  */
@@ -24,28 +25,36 @@ enum {
     GRADE_CHILD_PROGRESS = 3, /* descriptor of the program: lines of progress */
     GRADE_CHILD_REPORT = 4,   /* of the keeper: gets one struct grade_child_report; the program does not have it */
     GRADE_CHILD_TEXT_MAX = 200,
+    GRADE_CHILD_HIDDEN_MAX = 4,
     GRADE_CHILD_NOBODY = 65534, /* as whom, user and group, programs run when xqueue-grade is root */
 };
 
 struct grade_child_plan {
     bool is_sandboxed;
-    bool has_network;        /* in a sandbox; without one it always has */
-    const char *folder;      /* the scratch folder, with the files that the program gets */
-    const char *place;       /* where the program finds it: the folder, in a sandbox its parent */
-    const char *hidden_file; /* made unreadable in a sandbox; "" for none */
+    bool has_network;                           /* in a sandbox; without one it always has */
+    const char *folder;                         /* the scratch folder, with the files that the program gets */
+    const char *place;                          /* where the program finds it: the folder, in a sandbox its parent */
+    const char *hidden[GRADE_CHILD_HIDDEN_MAX]; /* files made unreadable in a sandbox; "" for none */
     struct grade_limits limits;
     char *const *command;     /* the program's path and its arguments, NULL last; none: all is set up, then ends with 0 */
     char *const *environment; /* of the program; of the keeper, too */
 };
 
-/* Written in one piece. The first one counts; there is none when the keeper was told to end. */
-struct grade_child_report {
-    bool has_ended;                  /* the program; otherwise it could not be run, and text says why */
-    int status;                      /* as waitpid gives it */
-    char text[GRADE_CHILD_TEXT_MAX]; /* ends with a NUL */
+enum grade_child_end {
+    GRADE_CHILD_BROKEN, /* the program could not be run */
+    GRADE_CHILD_ENDED,  /* by itself */
+    GRADE_CHILD_OVER,   /* killed: all of it together used too much */
 };
 
-enum { GRADE_CHILD_FIXED_ARGUMENTS = 7 + GRADE_LIMIT_COUNT, GRADE_CHILD_NUMBER_MAX = 24 };
+/* Written in one piece. The first one counts; there is none when the keeper was told to end. */
+struct grade_child_report {
+    enum grade_child_end end;
+    int status;                      /* GRADE_CHILD_ENDED: as waitpid gives it */
+    enum grade_limit limit;          /* GRADE_CHILD_OVER */
+    char text[GRADE_CHILD_TEXT_MAX]; /* GRADE_CHILD_BROKEN: why; ends with a NUL */
+};
+
+enum { GRADE_CHILD_FIXED_ARGUMENTS = 6 + GRADE_CHILD_HIDDEN_MAX + GRADE_LIMIT_COUNT, GRADE_CHILD_NUMBER_MAX = 24 };
 
 /* The keeper's arguments. Texts are borrowed; numbers gives room for the limits; arguments has room for
  * GRADE_CHILD_FIXED_ARGUMENTS, the command and a NULL. */

@@ -11,11 +11,11 @@
 
 enum grade_limit {
     GRADE_LIMIT_WALL,      /* seconds, of the whole tree of processes */
-    GRADE_LIMIT_CPU,       /* seconds, of each process */
-    GRADE_LIMIT_MEMORY,    /* MiB of address space, of each process */
+    GRADE_LIMIT_CPU,       /* seconds, of all together */
+    GRADE_LIMIT_MEMORY,    /* MiB, of all together, and of the address space of each process */
     GRADE_LIMIT_OUTPUT,    /* KiB of standard output */
     GRADE_LIMIT_FILE,      /* MiB, of each file that is written */
-    GRADE_LIMIT_DISK,      /* MiB, of the scratch folder; only in a sandbox */
+    GRADE_LIMIT_DISK,      /* MiB, of the scratch folder, /tmp and /dev/shm together; only in a sandbox */
     GRADE_LIMIT_PROCESSES, /* threads count, too */
     GRADE_LIMIT_FILES,     /* open at one time, of each process */
     GRADE_LIMIT_COUNT,
@@ -28,6 +28,7 @@ struct grade_limits {
 struct grade_limit_kind {
     const char *option; /* without its dashes */
     const char *meaning;
+    const char *unit; /* "used more than 5 UNIT" */
     uint64_t least, usual, most;
 };
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -95,24 +96,40 @@ static int run_grader(struct grade_options *options)
     return status == XQUEUE_STATUS_CANCELED ? CODE_CANCELED : CODE_ENDED;
 }
 
-/* The file of the password or the token is nothing for programs. */
-static const char *find_password_file(const struct grade_options *options)
+/* By what this grader shows who it is, programs may not pass for it. False: a path is too long. */
+static bool hide_secrets(struct grade_options *options)
 {
-    static char absolute[PATH_MAX];
-    const char *file = options->grader.password_file;
-    file = file ? file : getenv("XQUEUE_PASSWORD_FILE");         // NOLINT(concurrency-mt-unsafe): before any thread
-    file = file && file[0] ? file : getenv("XQUEUE_TOKEN_FILE"); // NOLINT(concurrency-mt-unsafe): there is one or the other
-    return file && file[0] && realpath(file, absolute) ? absolute : "";
+    static const char *const names[GRADE_CHILD_HIDDEN_MAX] = {"XQUEUE_PASSWORD_FILE", "XQUEUE_TOKEN_FILE", "XQUEUE_KEY_FILE",
+                                                              "XQUEUE_CERTIFICATE_FILE"};
+    for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++) {
+        char absolute[PATH_MAX];
+        const char *file = getenv(names[i]); // NOLINT(concurrency-mt-unsafe): before any thread
+        if (i == 0 && options->grader.password_file)
+            file = options->grader.password_file;
+        if (!file || !file[0] || !realpath(file, absolute))
+            continue; // a file that is not there is the SDK's to complain of
+        if ((size_t)snprintf(options->settings.hidden[i], GRADE_FOLDER_PATH_MAX, "%s", absolute) >= GRADE_FOLDER_PATH_MAX)
+            return false;
+    }
+    return true;
 }
 
 static int run(struct grade_options *options)
 {
+    // A program of the same user may not read the password in our environment.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        (void)fprintf(stderr, "xqueue-grade: cannot close itself to other programs: %s\n", strerrordesc_np(errno));
+        return CODE_USAGE;
+    }
     const char *usual = getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe): before any thread
     const char *parent = options->parent ? options->parent : usual && usual[0] ? usual : "/tmp";
     options->grader.handler = grade_submission;
     options->grader.context = &options->settings;
     options->grader.log = on_log;
-    options->settings.hidden_file = find_password_file(options);
+    if (!hide_secrets(options)) {
+        (void)fprintf(stderr, "xqueue-grade: the path of a file with a secret is too long\n");
+        return CODE_USAGE;
+    }
     json_object_seed(0);
     if (!grade_folder_make_outer(parent, options->settings.outer)) {
         (void)fprintf(stderr, "xqueue-grade: cannot make a folder in %s: %s\n", parent, strerrordesc_np(errno));

@@ -286,7 +286,6 @@ static void set_usual(struct grade_options *options)
 {
     memset(options, 0, sizeof(*options));
     xqueue_grader_options_init(&options->grader);
-    options->settings.hidden_file = "";
     for (size_t i = 0; i < GRADE_LIMIT_COUNT; i++)
         options->settings.limits.value[i] = grade_limit_kinds[i].usual;
 }

@@ -13,7 +13,8 @@
 /* How many threads the user's processes have. */
 uint64_t grade_processes_of_user(uid_t user);
 
-/* Kills and reaps all children, and, as the caller is a subreaper, what these leave behind, until there are none. */
+/* Reaps all children, and, as the caller is a subreaper, what these leave behind, and kills what still lives, until there are
+ * none. */
 void grade_processes_kill_children(void);
 
 #endif

@@ -269,7 +269,11 @@ static enum grade_run_outcome judge(const struct process *process, struct grade_
         run->complaint_length = strlen(run->complaint);
         return GRADE_RUN_BROKEN;
     }
-    if (!report.has_ended) {
+    if (report.end == GRADE_CHILD_OVER) {
+        run->limit = report.limit;
+        return GRADE_RUN_OVER;
+    }
+    if (report.end == GRADE_CHILD_BROKEN) {
         (void)snprintf(run->complaint, sizeof(run->complaint), "%s", report.text);
         run->complaint_length = strlen(run->complaint);
         return GRADE_RUN_BROKEN;

@@ -23,6 +23,7 @@ enum grade_run_outcome {
     GRADE_RUN_KILLED,          /* by signal; a limit of the kernel may be the cause */
     GRADE_RUN_OUT_OF_TIME,     /* wall clock */
     GRADE_RUN_TOO_MUCH_OUTPUT, /* on standard output */
+    GRADE_RUN_OVER,            /* all of it together used more than limit says */
     GRADE_RUN_STOPPED,         /* must_stop said so */
     GRADE_RUN_BROKEN,          /* it could not be run: complaint says why */
 };
@@ -37,6 +38,7 @@ struct grade_run {
 
     /* result */
     int exit_code, signal;
+    enum grade_limit limit;
     char *output; /* free it; may be NULL */
     size_t output_length;
     char complaint[GRADE_RUN_COMPLAINT_MAX + 1]; /* ends with a NUL */

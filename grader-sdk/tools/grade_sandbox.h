@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A sandbox of the kernel's namespaces, for which no privilege is needed: own processes, no network (unless asked for), own
- * System V IPC and host name, everything read-only but the scratch folder (in memory, with a bound) and /dev/shm. /run is empty
- * (there are the sockets of other services), the folders of other submissions and the grader's password file are hidden.
+ * System V IPC and host name, no further namespaces of users, everything read-only but the scratch folder, /tmp, /var/tmp and
+ * /dev/shm (in memory, with one bound for all). /run is empty (there are the sockets of other services), and so is /tmp, unless
+ * the program lies in it; the folders of other submissions and the grader's password, token and key are hidden.
  *
  * Threading: the only thread of its process.
  */

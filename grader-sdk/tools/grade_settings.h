@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "grader-sdk/tools/grade_child.h"
 #include "grader-sdk/tools/grade_folder.h"
 #include "grader-sdk/tools/grade_limits.h"
 
@@ -36,7 +37,7 @@ struct grade_settings {
     enum grade_output output;
     enum grade_at_limit at_limit;
     bool has_network;
-    const char *hidden_file;      /* "" for none */
+    char hidden[GRADE_CHILD_HIDDEN_MAX][GRADE_FOLDER_PATH_MAX]; /* "" for none */
     const char *const *passed_on; /* names of variables of the environment that the program gets */
     size_t passed_on_count;
 

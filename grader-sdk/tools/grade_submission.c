@@ -130,6 +130,11 @@ static void on_outcome(const struct job *job, const struct grade_run *run, enum 
                        job->settings->limits.value[GRADE_LIMIT_OUTPUT]);
         at_limit(job, message);
         break;
+    case GRADE_RUN_OVER:
+        (void)snprintf(message, sizeof(message), "used more than %" PRIu64 " %s", job->settings->limits.value[run->limit],
+                       grade_limit_kinds[run->limit].unit);
+        at_limit(job, message);
+        break;
     case GRADE_RUN_STOPPED:
         break; // the lease is lost: nobody waits for an answer
     case GRADE_RUN_BROKEN:
@@ -242,14 +247,16 @@ static bool write_files(struct job *job, const struct grade_format_submission *s
 static struct grade_child_plan plan_of(const struct grade_settings *settings, const char *folder,
                                        const struct variables *variables)
 {
-    return (struct grade_child_plan){.is_sandboxed = settings->is_sandboxed,
-                                     .has_network = settings->has_network,
-                                     .folder = folder,
-                                     .place = place_of(settings, folder),
-                                     .hidden_file = settings->hidden_file,
-                                     .limits = settings->limits,
-                                     .command = settings->command,
-                                     .environment = variables->pointers};
+    struct grade_child_plan plan = {.is_sandboxed = settings->is_sandboxed,
+                                    .has_network = settings->has_network,
+                                    .folder = folder,
+                                    .place = place_of(settings, folder),
+                                    .limits = settings->limits,
+                                    .command = settings->command,
+                                    .environment = variables->pointers};
+    for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++)
+        plan.hidden[i] = settings->hidden[i];
+    return plan;
 }
 
 static void run_in_folder(struct job *job)
