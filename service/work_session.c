@@ -118,7 +118,10 @@ static bool work_hello_names(const struct work_hello *hello, const struct live_l
     return false;
 }
 
-/* What an earlier start of the same program held is lost to it: nobody works on it any more. */
+/*
+ * What the grader does not know of is not waited for: what an earlier start of it held, on which nobody works any more, and
+ * grants to this start that went down with the stream before.
+ */
 static enum status work_session_take_back(struct queues *queues, struct work_session *session, const struct work_hello *hello)
 {
     struct list_node *node = list_first(&session->grader->leases);
@@ -126,8 +129,9 @@ static enum status work_session_take_back(struct queues *queues, struct work_ses
         struct live_lease *lease = LIST_OWNER(node, struct live_lease, grader_node);
         node = list_next(&session->grader->leases, node);
         bool of_earlier_start = lease->instance[0] != '\0' && strcmp(lease->instance, session->instance) != 0;
-        if (of_earlier_start && !work_hello_names(hello, lease)) {
-            enum status status = grading_expire(queues, lease, LOST_EXPIRED);
+        bool never_came = !lease->accepted; // what is leased without a stream is accepted from the start
+        if ((of_earlier_start || never_came) && !work_hello_names(hello, lease)) {
+            enum status status = grading_expire(queues, lease, never_came ? LOST_NOT_ACCEPTED : LOST_EXPIRED);
             if (status != STATUS_OK) {
                 return status;
             }

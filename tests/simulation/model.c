@@ -548,7 +548,9 @@ void model_instance(struct model *model, int grader, int instance)
 {
     for (size_t at = 0; at < model->count; at++) {
         struct model_lease *newest = model_newest(model->items[at]);
-        if (newest && newest->grader == grader && newest->instance != MODEL_UNARY && newest->instance != instance)
+        if (!newest || newest->grader != grader || newest->instance == MODEL_UNARY)
+            continue;
+        if (newest->instance != instance || !newest->accepted)
             newest->promised_until_ms = 0;
     }
 }

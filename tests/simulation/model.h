@@ -172,7 +172,8 @@ struct model_result {
     struct grading_completion completion;
 };
 void model_completed(struct model *model, struct lease_name lease, const struct model_result *result);
-/* Another start of the grader's program: what an earlier one held is not promised any more. names: what it says to hold. */
+/* A grader has come again: what another start of its program held is not promised any more, nor what it never accepted. What it
+ * names is, see model_resumed. */
 void model_instance(struct model *model, int grader, int instance);
 /* A Hello said so, and was not stored. */
 void model_claimed(struct model *model, struct lease_name lease, int grader, int instance);

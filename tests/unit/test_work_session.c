@@ -265,6 +265,25 @@ static void resuming_accepts_a_grant_that_was_under_way(void **state)
     assert_int_equal(state_of(queue, lease.id), SUBMISSION_LEASED);
 }
 
+static void a_grant_that_went_down_with_the_stream_is_not_waited_for(void **state)
+{
+    struct queue_fixture *queue = *state;
+    struct scripted_grader first;
+    struct scripted_grader second;
+    submit_many(queue, 1);
+    grader_connects(queue, &first, "g", "1", 4);
+    grader_gives_credit(queue, &first, 1);
+    struct lease lease = grader_hears(&first, GRADER_NOTICE_GRANT).lease;
+
+    grader_connects(queue, &second, "g", "1", 4);
+
+    grader_hears_nothing(&second);
+    assert_int_equal(state_of(queue, lease.id), SUBMISSION_READY);
+    assert_int_equal(submission_now(queue, lease.id).failures, 0);
+    grader_gives_credit(queue, &second, 1);
+    assert_int_equal(grader_takes(queue, &second).id, lease.id);
+}
+
 static void a_new_start_of_a_grader_gives_back_what_the_earlier_one_held_and_it_counts(void **state)
 {
     struct queue_fixture *queue = *state;
@@ -540,6 +559,7 @@ int main(void)
         TEST(who_comes_back_keeps_what_is_still_his_and_hears_what_is_lost),
         TEST(a_lease_past_its_hard_limit_is_not_resumed),
         TEST(resuming_accepts_a_grant_that_was_under_way),
+        TEST(a_grant_that_went_down_with_the_stream_is_not_waited_for),
         TEST(a_new_start_of_a_grader_gives_back_what_the_earlier_one_held_and_it_counts),
         TEST(the_same_start_of_a_grader_keeps_what_it_holds_even_unnamed),
         TEST(a_lost_stream_does_not_end_its_leases_nor_the_limit),
