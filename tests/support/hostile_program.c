@@ -39,6 +39,8 @@ enum {
     FILL_MIB_MAX = 128,
     FILL_FILES = 64,
     PROGRESS = 3,
+    PAGE_BYTES = 4096,
+    PASSES = 1000,
     LOOK_DESCRIPTORS = 256,
     LOOK_PIDS = 4096,
 };
@@ -180,7 +182,7 @@ static void sharing(char *rest)
 
     for (int i = 0; i < 8; i++) {
         if (split()) {
-            for (size_t at = 0; is_there && at < 4 * bytes; at++) {
+            for (size_t at = 0; is_there && at < PASSES * bytes; at += PAGE_BYTES) {
                 sum += (unsigned char)touched[at % bytes];
             }
             _exit(sum == 0);
