@@ -24,6 +24,7 @@
 enum {
     ARGUMENT_SANDBOX = 2,
     ARGUMENT_NETWORK,
+    ARGUMENT_NAMESPACES,
     ARGUMENT_FOLDER,
     ARGUMENT_PLACE,
     ARGUMENT_HIDDEN,
@@ -57,6 +58,7 @@ void grade_child_arguments(const struct grade_child_plan *plan, char numbers[GRA
     arguments[count++] = borrow(GRADE_CHILD_OPTION);
     arguments[count++] = borrow(plan->is_sandboxed ? "sandbox" : "");
     arguments[count++] = borrow(plan->has_network ? "network" : "");
+    arguments[count++] = borrow(plan->has_namespaces ? "namespaces" : "");
     arguments[count++] = borrow(plan->folder);
     arguments[count++] = borrow(plan->place);
     for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++)
@@ -76,6 +78,7 @@ static bool read_plan(struct grade_child_plan *plan, int argc, char **argv, char
         return false;
     plan->is_sandboxed = argv[ARGUMENT_SANDBOX][0] != '\0';
     plan->has_network = argv[ARGUMENT_NETWORK][0] != '\0';
+    plan->has_namespaces = argv[ARGUMENT_NAMESPACES][0] != '\0';
     plan->folder = argv[ARGUMENT_FOLDER];
     plan->place = argv[ARGUMENT_PLACE];
     for (size_t i = 0; i < GRADE_CHILD_HIDDEN_MAX; i++)

@@ -32,6 +32,7 @@ enum {
 struct grade_child_plan {
     bool is_sandboxed;
     bool has_network;                           /* in a sandbox; without one it always has */
+    bool has_namespaces;                        /* in a sandbox: it may make some of its own */
     const char *folder;                         /* the scratch folder, with the files that the program gets */
     const char *place;                          /* where the program finds it: the folder, in a sandbox its parent */
     const char *hidden[GRADE_CHILD_HIDDEN_MAX]; /* files made unreadable in a sandbox; "" for none */
@@ -54,7 +55,7 @@ struct grade_child_report {
     char text[GRADE_CHILD_TEXT_MAX]; /* GRADE_CHILD_BROKEN: why; ends with a NUL */
 };
 
-enum { GRADE_CHILD_FIXED_ARGUMENTS = 6 + GRADE_CHILD_HIDDEN_MAX + GRADE_LIMIT_COUNT, GRADE_CHILD_NUMBER_MAX = 24 };
+enum { GRADE_CHILD_FIXED_ARGUMENTS = 7 + GRADE_CHILD_HIDDEN_MAX + GRADE_LIMIT_COUNT, GRADE_CHILD_NUMBER_MAX = 24 };
 
 /* The keeper's arguments. Texts are borrowed; numbers gives room for the limits; arguments has room for
  * GRADE_CHILD_FIXED_ARGUMENTS, the command and a NULL. */

@@ -24,6 +24,7 @@ enum {
     OPTION_INPUT,
     OPTION_LABEL,
     OPTION_NETWORK,
+    OPTION_NAMESPACES,
     OPTION_OUTPUT,
     OPTION_PASSWORD_FILE,
     OPTION_PASS,
@@ -53,6 +54,7 @@ static const struct {
     {"at-limit", "retry|ungradable|wrong", "what becomes of a submission at a limit (retry)", OPTION_AT_LIMIT},
     {"sandbox", "auto|require|none", "shut the program in (auto: where the system can)", OPTION_SANDBOX},
     {"network", NULL, "leave the network to the program in its sandbox", OPTION_NETWORK},
+    {"namespaces", NULL, "let the program make namespaces in its sandbox, to run a student's apart", OPTION_NAMESPACES},
     {"pass", "VARIABLE", "give the program this variable of the environment; may be given more than once", OPTION_PASS},
     {"folder", "DIR", "where scratch folders go (TMPDIR; /tmp)", OPTION_FOLDER},
     {"verbose", NULL, "log more", OPTION_VERBOSE},
@@ -207,6 +209,9 @@ static bool take_text(struct grade_options *options, int id, const char *text)
         return true;
     case OPTION_NETWORK:
         options->settings.has_network = true;
+        return true;
+    case OPTION_NAMESPACES:
+        options->settings.has_namespaces = true;
         return true;
     default:
         options->grader.log_level = XQUEUE_LOG_DEBUG;

@@ -37,6 +37,7 @@ struct grade_settings {
     enum grade_output output;
     enum grade_at_limit at_limit;
     bool has_network;
+    bool has_namespaces;
     char hidden[GRADE_CHILD_HIDDEN_MAX][GRADE_FOLDER_PATH_MAX]; /* "" for none */
     const char *const *passed_on; /* names of variables of the environment that the program gets */
     size_t passed_on_count;

@@ -249,6 +249,7 @@ static struct grade_child_plan plan_of(const struct grade_settings *settings, co
 {
     struct grade_child_plan plan = {.is_sandboxed = settings->is_sandboxed,
                                     .has_network = settings->has_network,
+                                    .has_namespaces = settings->has_namespaces,
                                     .folder = folder,
                                     .place = place_of(settings, folder),
                                     .limits = settings->limits,

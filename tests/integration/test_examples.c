@@ -39,10 +39,10 @@ struct example {
 /* ---- what students hand in ---- */
 
 #define READ_ANSWERS                                                         \
-    "import glob\n"                                                          \
+    "import glob, os\n"                                                      \
     "for place in ['" EXAMPLES "/python/problems/*', '/proc/*/root" EXAMPLES \
     "/python/problems/*', '/proc/*/environ', '../*']:\n"                     \
-    "    print([open(name, errors='replace').read() for name in glob.glob(place)])\n"
+    "    print([open(name, errors='replace').read() for name in glob.glob(place) if os.path.isfile(name)])\n"
 #define UNDO_HIDING                              \
     "import ctypes, glob, os\n"                  \
     "c = ctypes.CDLL(None)\n"                    \
@@ -127,7 +127,7 @@ static const char *path_of(const struct example *example, const struct solution 
 
 static void grades_all_solutions(struct conversation *talk, const struct example *example)
 {
-    const char *const options[] = {"--slots", "2", NULL};
+    const char *const options[] = {"--slots", "2", example->runs_apart ? "--namespaces" : NULL, NULL};
     const char *const program[] = {example->program, NULL};
     struct running_program *grader = grade_starts(talk, example->name, "calm", options, program);
     char path[PATH_BYTES_MAX];
@@ -163,9 +163,9 @@ static void python_programs_never_see_the_answers(void **state)
 static void a_problem_that_is_not_there_is_not_gradable(void **state)
 {
     struct conversation *talk = *state;
-    const char *const none[] = {NULL};
+    const char *const options[] = {"--namespaces", NULL};
     const char *const program[] = {python.program, NULL};
-    struct running_program *grader = grade_starts(talk, "no-problem", "calm", none, program);
+    struct running_program *grader = grade_starts(talk, "no-problem", "calm", options, program);
     const uint64_t gone = student_answers(talk, "calm", NULL, "print()", "{\"problem\": \"cube\"}");
     const uint64_t outside = student_answers(talk, "calm", NULL, "print()", "{\"problem\": \"../problems/square\"}");
 
