@@ -107,12 +107,23 @@ struct secret_digest_stream {
     EVP_MD_CTX *context; /* owned */
 };
 
+struct secret_digest_stream *secret_digest_stream_try_create(void)
+{
+    struct secret_digest_stream *stream = MEMORY_TRY_NEW(struct secret_digest_stream);
+    if (stream == NULL)
+        return NULL;
+    stream->context = EVP_MD_CTX_new();
+    if (stream->context == NULL || !EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL)) {
+        secret_digest_stream_destroy(stream);
+        return NULL;
+    }
+    return stream;
+}
+
 struct secret_digest_stream *secret_digest_stream_create(void)
 {
-    struct secret_digest_stream *stream = MEMORY_NEW(struct secret_digest_stream);
-    stream->context = EVP_MD_CTX_new();
-    require(stream->context != NULL, "EVP_MD_CTX_new");
-    require(EVP_DigestInit_ex(stream->context, EVP_sha256(), NULL), "EVP_DigestInit_ex");
+    struct secret_digest_stream *stream = secret_digest_stream_try_create();
+    require(stream != NULL, "a digest");
     return stream;
 }
 

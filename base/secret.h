@@ -46,6 +46,7 @@ void secret_sign(const void *key, size_t key_length, const void *bytes, size_t l
  */
 struct secret_digest_stream;
 struct secret_digest_stream *secret_digest_stream_create(void);
+struct secret_digest_stream *secret_digest_stream_try_create(void); /* for code that must not abort its host; NULL: no memory */
 void secret_digest_stream_add(struct secret_digest_stream *stream, const void *bytes, size_t length);
 void secret_digest_stream_finish(struct secret_digest_stream *stream, uint8_t out[SECRET_DIGEST_BYTES]);
 void secret_digest_stream_destroy(struct secret_digest_stream *stream); /* NULL is fine */

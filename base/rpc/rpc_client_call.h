@@ -49,6 +49,8 @@ struct rpc_call_options {
     int64_t timeout_ms; /* > 0; for streams 0 = no deadline */
     int wait_for_ready; /* 0: fail at once with STATUS_UNAVAILABLE while there is no connection; 1: wait for one until the
                            timeout */
+    int is_paced;       /* for streams. 0: messages come as they arrive; 1: after the first, each when it was asked for with
+                           rpc_client_stream_receive. Meanwhile the server is slowed by flow control */
 };
 
 /* reply: taken by the callback, NULL unless STATUS_OK. error: borrowed during the callback. */
@@ -71,7 +73,8 @@ enum status rpc_channel_call(struct rpc_channel *channel, const struct rpc_clien
 void rpc_channel_cancel_all(struct rpc_channel *channel);
 
 struct rpc_client_stream_events {
-    void (*on_message)(void *context, struct rpc_message *message); /* taken; the next one is read when this has returned */
+    /* taken; the next one is read when this has returned, and not before it was asked for where the stream is paced */
+    void (*on_message)(void *context, struct rpc_message *message);
     /* The stream is over; exactly once, nothing after it. Then the owner may rpc_client_stream_release. */
     void (*on_close)(void *context, enum status status, const struct error *error);
     /* A message of ours has left, so there is room for another one. May be NULL. */
@@ -89,6 +92,8 @@ enum status rpc_client_stream_open(struct rpc_channel *channel, const struct rpc
 /* Queues a message, packed before this returns. STATUS_FULL: RPC_SEND_QUEUE_BYTES_DEFAULT are waiting; STATUS_CANCELED: over or
  * half-closed; STATUS_NO_MEMORY. */
 enum status rpc_client_stream_send(struct rpc_client_stream *stream, const ProtobufCMessage *message) STATUS_CHECKED;
+/* With a paced stream: lets one more message come. Once for each that has come, also within on_message. */
+void rpc_client_stream_receive(struct rpc_client_stream *stream);
 /* No more messages from us, after the queued ones. */
 void rpc_client_stream_half_close(struct rpc_client_stream *stream);
 /* Ends the stream at once; on_close still comes. */

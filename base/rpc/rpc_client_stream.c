@@ -16,6 +16,7 @@ struct rpc_client_stream {
     const struct rpc_client_method *method;
     struct rpc_client_stream_events events;
     void *context;
+    bool is_paced;
 
     struct rpc_event on_sent;
     struct rpc_event on_received;
@@ -36,7 +37,9 @@ struct rpc_client_stream {
     unsigned pending; /* batches whose event has not come */
     bool sending;
     bool sending_message; /* not only metadata or the half-close */
-    bool half_closing;    /* nothing more is taken for sending */
+    bool receiving;
+    bool is_asked;     /* paced: one more message may come */
+    bool half_closing; /* nothing more is taken for sending */
     bool half_closed;
     bool broken; /* a send failed */
     bool over;   /* the status is here */
@@ -176,8 +179,21 @@ static bool start_receive(struct rpc_client_stream *stream, bool first)
     if (!rpc_start_batch(stream->core, ops, count, &stream->on_received)) {
         return false;
     }
+    stream->receiving = true;
     stream->pending++;
     return true;
+}
+
+/* Lock held. Reads the next message, if it may come. A stream that is over has no more. */
+static void read_on(struct rpc_client_stream *stream)
+{
+    if (stream->receiving || stream->over || (stream->is_paced && !stream->is_asked)) {
+        return;
+    }
+    stream->is_asked = false;
+    if (!start_receive(stream, false)) {
+        (void)grpc_call_cancel(stream->core, NULL);
+    }
 }
 
 static void spoil(struct rpc_client_stream *stream, enum status status)
@@ -216,8 +232,9 @@ static void on_received(struct rpc_event *event, bool ok)
     grpc_byte_buffer_destroy(buffer);
     pthread_mutex_lock(&stream->lock);
     stream->pending--;
-    if (more && !start_receive(stream, false)) {
-        (void)grpc_call_cancel(stream->core, NULL);
+    stream->receiving = false;
+    if (more) {
+        read_on(stream);
     }
     pthread_mutex_unlock(&stream->lock);
     end_if_over(stream);
@@ -290,6 +307,7 @@ enum status rpc_client_stream_open(struct rpc_channel *channel, const struct rpc
         rpc_client_opening_finish(&opening);
         return STATUS_NO_MEMORY;
     }
+    stream->is_paced = options->is_paced != 0;
     status = rpc_channel_create_call(channel, method, options, &stream->core);
     if (status == STATUS_OK) {
         status = start_stream(stream, &opening, out_stream);
@@ -332,6 +350,14 @@ enum status rpc_client_stream_send(struct rpc_client_stream *stream, const Proto
 enum status rpc_client_stream_send_raw(struct rpc_client_stream *stream, struct rpc_raw raw)
 {
     return send_packed(stream, rpc_buffer_copy(raw.bytes, raw.length));
+}
+
+void rpc_client_stream_receive(struct rpc_client_stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    stream->is_asked = true;
+    read_on(stream);
+    pthread_mutex_unlock(&stream->lock);
 }
 
 void rpc_client_stream_half_close(struct rpc_client_stream *stream)

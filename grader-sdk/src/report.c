@@ -54,6 +54,7 @@ static const struct {
     [XQUEUE_STATUS_NO_MEMORY] = {"no_memory", true},
     [XQUEUE_STATUS_SYSTEM] = {"system", true},
     [XQUEUE_STATUS_INTERNAL] = {"internal", false},
+    [XQUEUE_STATUS_DATA_LOSS] = {"data_loss", true},
 };
 
 enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
@@ -77,7 +78,7 @@ static const enum xqueue_status public_of[STATUS_COUNT] = {
     [STATUS_UNIMPLEMENTED] = XQUEUE_STATUS_UNIMPLEMENTED,
     [STATUS_TIMEOUT] = XQUEUE_STATUS_TIMEOUT,
     [STATUS_CANCELED] = XQUEUE_STATUS_CANCELED,
-    [STATUS_DATA_LOSS] = XQUEUE_STATUS_INTERNAL,
+    [STATUS_DATA_LOSS] = XQUEUE_STATUS_DATA_LOSS,
     [STATUS_NO_MEMORY] = XQUEUE_STATUS_NO_MEMORY,
     [STATUS_INTERNAL] = XQUEUE_STATUS_INTERNAL,
 };

@@ -30,6 +30,8 @@ enum {
     SUBMISSION_RESULT_BYTES_DEFAULT = 3145728,
 };
 
+struct file_access;
+
 enum answer_kind { ANSWER_NONE, ANSWER_COMPLETE, ANSWER_FAIL, ANSWER_RELEASE };
 
 struct answer {
@@ -60,6 +62,7 @@ struct xqueue_submission {
     struct rpc_message *message; /* owned; all text and bytes below are in it, but for the arrays */
     struct inbox *inbox;
     struct clock *clock;
+    struct file_access *access; /* borrowed; how its files are fetched */
     uint64_t id;
     char lease_key[SUBMISSION_KEY_TEXT_MAX];
     uint32_t attempt;

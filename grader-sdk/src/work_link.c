@@ -22,6 +22,7 @@ const struct work_link_timing *work_link_timing_default(void)
         .login_timeout_ms = 30000,
         .welcome_timeout_ms = 15000,
         .progress_pause_ms = 500,
+        .fetch_silence_ms = 90000, // the service ends such calls after 60 s
         .farewell_ms = 3000,
     };
     return &timing;
@@ -38,6 +39,7 @@ enum status work_link_create(const struct work_link_options *options, struct wor
     memcpy(&seed, options->instance, sizeof(seed));
     backoff_init(&link->backoff, options->timing->backoff_first_ms, options->timing->backoff_longest_ms, seed);
     list_init(&link->leases);
+    file_access_init(&link->access, &link->with);
     link->drain_by_ms = CLOCK_NEVER;
     link->cancel_by_ms = CLOCK_NEVER;
     link->retry_at_ms = link_now_ms(link);
@@ -50,6 +52,7 @@ void work_link_destroy(struct work_link *link)
     if (!link)
         return;
     assert(list_is_empty(&link->leases) && !link->stream.rpc);
+    file_access_finish(&link->access);
     memory_wipe(link->token, sizeof(link->token));
     memory_free(link);
 }
@@ -119,6 +122,7 @@ void link_open_stream(struct work_link *link)
         .credit_at_ms = now_ms,
         .drained_at_ms = CLOCK_NEVER,
     };
+    file_access_set_token(&link->access, link->token);
     enum status status = open_and_greet(link);
     if (status != STATUS_OK) {
         struct error error;

@@ -34,6 +34,7 @@ struct work_link_timing {
     int64_t login_timeout_ms;
     int64_t welcome_timeout_ms; /* from opening the stream */
     int64_t progress_pause_ms;  /* the least between two messages with progress notes */
+    int64_t fetch_silence_ms;   /* without a message of a file, then the call is made once more */
     int64_t farewell_ms;        /* after draining, and after canceling, for the service to confirm and end the stream */
 };
 

@@ -9,6 +9,7 @@
 #define GRADER_SDK_SRC_WORK_LINK_INTERNAL_H
 
 #include "base/backoff.h"
+#include "grader-sdk/src/file_access.h"
 #include "grader-sdk/src/work_link.h"
 #include "grader-sdk/src/work_link_wire.h"
 
@@ -53,6 +54,7 @@ struct work_link {
     enum link_state state; /* written by link_move only */
     int64_t retry_at_ms;   /* with AWAY */
     struct link_stream stream;
+    struct file_access access; /* has a lock of its own */
 
     char token[LINK_TOKEN_BYTES_MAX + 1]; /* "": none */
     bool token_is_fresh;                  /* it has not been tried yet */

@@ -162,6 +162,7 @@ static bool take_back(struct work_link *link, struct xqueue_submission *submissi
 static void tell_lost(struct work_link *link, struct xqueue_submission *submission, enum xqueue_lost lost)
 {
     atomic_store(&submission->lost, (int)lost);
+    file_access_lost(&link->access, submission);
     if (!submission->in_hands)
         return;
     if (link->with.settings->on_lost)

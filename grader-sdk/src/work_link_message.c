@@ -101,6 +101,7 @@ static void on_grant(struct work_link *link, const Xqueue__V1__ServerMessage *bo
         return;
     }
     *message = NULL; // the submission has it
+    submission->access = &link->access;
     report_line(link->with.report, XQUEUE_LOG_DEBUG, "submission %" PRIu64 ": granted, attempt %" PRIu32, submission->id,
                 submission->attempt);
     link_sent(link, wire_send_accept(link->stream.rpc, submission));

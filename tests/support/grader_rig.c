@@ -20,6 +20,7 @@ static const struct work_link_timing timing = {
     .login_timeout_ms = 10000,
     .welcome_timeout_ms = 5000,
     .progress_pause_ms = 1,
+    .fetch_silence_ms = 10000,
     .farewell_ms = 300,
 };
 

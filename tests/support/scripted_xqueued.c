@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <xqueue/v1/files.pb-c.h>
 #include <xqueue/v1/sessions.pb-c.h>
 
 #include "base/clock.h"
@@ -35,6 +36,7 @@ struct received {
 struct scripted_xqueued {
     struct rpc_loop *loop;
     struct rpc_server *server;
+    struct scripted_files *files;
     char address[ADDRESS_MAX];
 
     pthread_mutex_t mutex;
@@ -137,6 +139,21 @@ static void on_close(struct rpc_server_call *call)
     pthread_mutex_unlock(&core->mutex);
 }
 
+static void on_fetch(struct rpc_server_call *call, struct rpc_message *message)
+{
+    scripted_files_on_message(core_of(call)->files, call, message);
+}
+
+static void on_fetch_drained(struct rpc_server_call *call)
+{
+    scripted_files_on_drained(core_of(call)->files, call);
+}
+
+static void on_fetch_close(struct rpc_server_call *call)
+{
+    scripted_files_on_close(core_of(call)->files, call);
+}
+
 enum role { ROLE_NONE, ROLE_GRADE };
 
 static const struct rpc_method methods[] = {
@@ -151,6 +168,13 @@ static const struct rpc_method methods[] = {
      .on_message = on_message,
      .on_half_close = on_half_close,
      .on_close = on_close,
+     .role = ROLE_GRADE},
+    {.path = "/xqueue.v1.Files/Fetch",
+     .kind = RPC_SERVER_STREAM,
+     .request = &xqueue__v1__fetch_request__descriptor,
+     .on_message = on_fetch,
+     .on_drained = on_fetch_drained,
+     .on_close = on_fetch_close,
      .role = ROLE_GRADE},
     {.path = NULL},
 };
@@ -176,6 +200,7 @@ struct scripted_xqueued *scripted_xqueued_start(const char *listener)
     pthread_mutex_init(&core->mutex, NULL);
     clock_condition_init(&core->changed);
     list_init(&core->received);
+    core->files = scripted_files_create();
     core->loop = rpc_loop_create("scripted-xqueued");
     if (rpc_server_create(core->loop, methods, &options, &core->server, &error) != STATUS_OK) {
         (void)fprintf(stderr, "scripted xqueued: %s\n", error.text);
@@ -198,6 +223,7 @@ void scripted_xqueued_stop(struct scripted_xqueued *core)
     rpc_server_call_release(core->stream);
     rpc_server_destroy(core->server);
     rpc_loop_destroy(core->loop);
+    scripted_files_destroy(core->files);
     struct list_node *node;
     while ((node = list_take_first(&core->received)) != NULL)
         free_received(LIST_OWNER(node, struct received, node));
@@ -212,6 +238,11 @@ void scripted_xqueued_stop(struct scripted_xqueued *core)
 const char *scripted_xqueued_address(const struct scripted_xqueued *core)
 {
     return core->address;
+}
+
+struct scripted_files *scripted_xqueued_files(struct scripted_xqueued *core)
+{
+    return core->files;
 }
 
 /* ---- logins ---- */
@@ -411,17 +442,22 @@ void scripted_xqueued_welcome_with(struct scripted_xqueued *core, int64_t ping_p
 
 void scripted_xqueued_grant(struct scripted_xqueued *core, uint64_t id, const char *body)
 {
-    char key[SCRIPTED_XQUEUED_KEY_MAX];
-    char queue[] = "cs101";
     char name[] = "solution.py";
-    char label_key[] = "language";
-    char label_value[] = "python";
     uint8_t digest[32] = {1, 2, 3};
     Xqueue__V1__File file = XQUEUE__V1__FILE__INIT;
     file.name = name;
     file.size_bytes = id;
     file.sha256 = (ProtobufCBinaryData){.len = sizeof(digest), .data = digest};
-    Xqueue__V1__File *files[] = {&file};
+    scripted_xqueued_grant_file(core, id, body, &file);
+}
+
+void scripted_xqueued_grant_file(struct scripted_xqueued *core, uint64_t id, const char *body, const Xqueue__V1__File *file)
+{
+    char key[SCRIPTED_XQUEUED_KEY_MAX];
+    char queue[] = "cs101";
+    char label_key[] = "language";
+    char label_value[] = "python";
+    Xqueue__V1__File *files[] = {(Xqueue__V1__File *)(uintptr_t)file}; // only packed
     Xqueue__V1__Submission__LabelsEntry label = XQUEUE__V1__SUBMISSION__LABELS_ENTRY__INIT;
     label.key = label_key;
     label.value = label_value;

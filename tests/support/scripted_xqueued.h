@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An xqueued that does what the test says: a real RPC server in this process with Sessions.Login and Graders.Work, whose grader
- * streams the test answers by hand.
+ * An xqueued that does what the test says: a real RPC server in this process with Sessions.Login, Graders.Work, whose grader
+ * streams the test answers by hand, and Files.Fetch, for which it has a script (scripted_files.h).
  *
  *     scripted_xqueued_await(core, XQUEUE__V1__GRADER_MESSAGE__KIND_HELLO);
  *     scripted_xqueued_welcome(core, NULL);
@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "tests/support/scripted_files.h"
 
 struct scripted_xqueued;
 
@@ -37,7 +38,10 @@ struct scripted_xqueued *scripted_xqueued_start(const char *listener);
 void scripted_xqueued_stop(struct scripted_xqueued *core);
 const char *scripted_xqueued_address(const struct scripted_xqueued *core);
 
-/* From now on Work needs a login with these; each login gives another token and makes the earlier ones invalid. */
+/* What Files.Fetch brings. */
+struct scripted_files *scripted_xqueued_files(struct scripted_xqueued *core);
+
+/* From now on Work and Fetch need a login with these; each login gives another token and makes the earlier ones invalid. */
 void scripted_xqueued_require_login(struct scripted_xqueued *core, const char *user, const char *password);
 void scripted_xqueued_expire_tokens(struct scripted_xqueued *core);
 /* Every login answers this instead. STATUS_OK: no longer. */
@@ -59,6 +63,8 @@ void scripted_xqueued_welcome(struct scripted_xqueued *core, const Xqueue__V1__L
 /* The same with other periods; 0: default (ping 20 s, lease 60 s). */
 void scripted_xqueued_welcome_with(struct scripted_xqueued *core, int64_t ping_period_ms, int64_t lease_ms);
 void scripted_xqueued_grant(struct scripted_xqueued *core, uint64_t id, const char *body);
+/* The same with this file in place of its usual one. */
+void scripted_xqueued_grant_file(struct scripted_xqueued *core, uint64_t id, const char *body, const Xqueue__V1__File *file);
 void scripted_xqueued_ack(struct scripted_xqueued *core, uint64_t id, Xqueue__V1__AckItem item, Xqueue__V1__AckOutcome outcome);
 void scripted_xqueued_lose(struct scripted_xqueued *core, uint64_t id, Xqueue__V1__LostReason reason);
 /* Ends the latest stream. reason may be NULL. */

@@ -14,7 +14,10 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "base/secret.h"
 #include "grader-sdk/include/xqueue/grader.h"
+#include "grader-sdk/src/file_access.h"
+#include "grader-sdk/src/file_sink.h"
 #include "grader-sdk/src/inbox.h"
 #include "grader-sdk/src/submission.h"
 #include "grader-sdk/src/work_link_wire.h"
@@ -240,6 +243,71 @@ static void a_grant_without_memory_is_not_opened(void **state)
     submission_destroy(submission);
 }
 
+static void a_digest_without_memory_is_none(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    struct secret_digest_stream *digest = NULL;
+    int failures = 0;
+
+    while (!digest && failures < ALLOCATIONS_MAX) {
+        allocations_left = failures++;
+        digest = secret_digest_stream_try_create();
+        allocations_left = -1;
+    }
+
+    assert_int_equal(failures, 2);
+    secret_digest_stream_destroy(digest);
+}
+
+/* No call is ever made: gRPC itself does not survive without memory. */
+static void a_fetch_without_memory_says_so(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    char file_id[] = "0011";
+    struct work_link_options with = {.clock = clock_system(), .timing = work_link_timing_default()};
+    struct file_access access;
+    struct inbox inbox;
+    struct xqueue_file file = {.file_id = file_id, .url = ""};
+    struct xqueue_submission submission = {.inbox = &inbox, .access = &access, .files = &file, .file_count = 1};
+    struct xqueue_error error;
+    void *bytes = NULL;
+    size_t length = 0;
+    assert_int_equal(inbox_init(&inbox), STATUS_OK);
+    file_access_init(&access, &with);
+
+    for (int i = 0; i < 2; i++) { // that of the digest, and that of the stream
+        allocations_left = i;
+        enum xqueue_status status = xqueue_submission_fetch_memory(&submission, 0, NULL, &bytes, &length, &error);
+        allocations_left = -1;
+        assert_int_equal(status, XQUEUE_STATUS_NO_MEMORY);
+        assert_int_equal(error.status, XQUEUE_STATUS_NO_MEMORY);
+        assert_null(bytes);
+    }
+
+    file_access_finish(&access);
+    inbox_finish(&inbox);
+}
+
+static void a_file_for_which_there_is_no_memory_is_not_begun(void **state)
+{
+    (void)state;
+    skip_without_allocator();
+    struct file_sink sink;
+    struct xqueue_error error;
+    file_sink_open_memory(&sink);
+
+    allocations_left = 0;
+    enum xqueue_status status = file_sink_begin(&sink, 1000, &error);
+    allocations_left = -1;
+
+    assert_int_equal(status, XQUEUE_STATUS_NO_MEMORY);
+    assert_int_equal(error.status, XQUEUE_STATUS_NO_MEMORY);
+    assert_int_equal(file_sink_begin(&sink, UINT64_C(1) << 60, &error), XQUEUE_STATUS_NO_MEMORY);
+    file_sink_abandon(&sink);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +317,9 @@ int main(void)
         cmocka_unit_test(a_missing_answer_is_given_even_without_memory),
         cmocka_unit_test(a_message_without_memory_is_told_as_an_overflow),
         cmocka_unit_test(a_grant_without_memory_is_not_opened),
+        cmocka_unit_test(a_digest_without_memory_is_none),
+        cmocka_unit_test(a_fetch_without_memory_says_so),
+        cmocka_unit_test(a_file_for_which_there_is_no_memory_is_not_begun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,6 +182,61 @@ static void cancel_all_ends_running_calls_and_refuses_later_ones(void **state)
         STATUS_CANCELED);
 }
 
+static void a_paced_stream_brings_what_was_asked_for(void **state)
+{
+    enum { MESSAGES = 50 };
+    struct world *world = *state;
+    const struct rpc_client_stream_events events = {.on_message = watched_message, .on_close = watched_close};
+    const struct rpc_call_options options = {.wait_for_ready = 1, .bearer = "token", .is_paced = 1};
+    struct watched_stream watched = {.world = world, .in_order = true};
+    char text[WORLD_TEXT_MAX];
+    world_serve(world, (struct rpc_server_options){0});
+    world_connect(world);
+    assert_int_equal(rpc_client_stream_open(world->channel, &echo_bidi_method, &options, &events, &watched, &watched.stream),
+                     STATUS_OK);
+    for (int i = 0; i < MESSAGES; i++) {
+        (void)snprintf(text, sizeof(text), "%d", i);
+        assert_int_equal(watched_send(&watched, text), STATUS_OK);
+    }
+    rpc_client_stream_half_close(watched.stream);
+    world_wait(world, &world->half_closed, 1); // all has been answered
+
+    for (int i = 1; i <= MESSAGES; i++) {
+        world_wait(world, &watched.received, i);
+        assert_int_equal(watched.received, i); // nobody asked for more
+        assert_int_equal(watched.closed, 0);
+        rpc_client_stream_receive(watched.stream);
+    }
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_OK);
+    assert_int_equal(watched.received, MESSAGES);
+    assert_true(watched.in_order);
+}
+
+static void a_paced_stream_that_nobody_reads_can_be_canceled(void **state)
+{
+    struct world *world = *state;
+    const struct rpc_client_stream_events events = {.on_message = watched_message, .on_close = watched_close};
+    const struct rpc_call_options options = {.wait_for_ready = 1, .bearer = "token", .is_paced = 1};
+    struct watched_stream watched = {.world = world, .in_order = true};
+    world_serve(world, (struct rpc_server_options){0});
+    world_connect(world);
+    assert_int_equal(rpc_client_stream_open(world->channel, &echo_bidi_method, &options, &events, &watched, &watched.stream),
+                     STATUS_OK);
+    assert_int_equal(watched_send(&watched, "0"), STATUS_OK);
+    assert_int_equal(watched_send(&watched, "1"), STATUS_OK);
+    world_wait(world, &watched.received, 1);
+
+    rpc_client_stream_cancel(watched.stream);
+    world_wait(world, &watched.closed, 1);
+    rpc_client_stream_receive(watched.stream); // comes too late, and does nothing
+    watched_wait_close(&watched);
+
+    assert_int_equal(watched.status, STATUS_CANCELED);
+    assert_int_equal(watched.received, 1);
+}
+
 static void *call_often(void *argument)
 {
     struct world *world = argument;
@@ -355,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_token_arrives, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_that_cannot_be_read_is_not_blamed_on_the_request, setup, teardown),
         cmocka_unit_test_setup_teardown(cancel_all_ends_running_calls_and_refuses_later_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paced_stream_brings_what_was_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paced_stream_that_nobody_reads_can_be_canceled, setup, teardown),
         cmocka_unit_test_setup_teardown(many_threads_call_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_reads_fills_its_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_can_be_sent_after_the_half_close_or_the_end, setup, teardown),

@@ -113,8 +113,9 @@ enum xqueue_status {
     XQUEUE_STATUS_CANCELED = 11,       /* stopped before everything was finished */
     XQUEUE_STATUS_REPLACED = 12,       /* another program with the same grader id took over */
     XQUEUE_STATUS_NO_MEMORY = 13,
-    XQUEUE_STATUS_SYSTEM = 14,   /* the system refused threads, descriptors or randomness */
-    XQUEUE_STATUS_INTERNAL = 15, /* a bug of the library or the service */
+    XQUEUE_STATUS_SYSTEM = 14,    /* the system refused threads, descriptors or randomness */
+    XQUEUE_STATUS_INTERNAL = 15,  /* a bug of the library or the service */
+    XQUEUE_STATUS_DATA_LOSS = 16, /* a file is not what it should be, or the service cannot read it any more */
 };
 
 /* The name of a status in lower case with underscores: "not_found"; "unknown" for others. Static storage. */
@@ -160,8 +161,8 @@ enum xqueue_log_level {
 };
 
 /*
- * Takes a line of log: text is UTF-8 without line end, borrowed. Called on threads of the library, maybe on several at one
- * time. Must not block for long; must not call xqueue_grader_destroy.
+ * Takes a line of log: text is UTF-8 without line end, borrowed. Called on threads of the library, or on yours within a
+ * function that fetches, maybe on several at one time. Must not block for long; must not call xqueue_grader_destroy.
  */
 typedef void xqueue_on_log(void *context, enum xqueue_log_level level, const char *text);
 
@@ -410,6 +411,91 @@ struct xqueue_file {
 XQUEUE_API size_t xqueue_submission_file_count(const struct xqueue_submission *submission);
 /* File index, from 0; NULL when there is none of that index. */
 XQUEUE_API const struct xqueue_file *xqueue_submission_file(const struct xqueue_submission *submission, size_t index);
+
+/* ---- a submission: its files ----
+ *
+ * Files with a file_id are fetched from the service, over the grader's own connection and with its own credentials. A file that
+ * has only a url (it came over the REST interface) is yours to fetch with an HTTP client of your choice: this library has none.
+ *
+ *     void *bytes;
+ *     size_t length;
+ *     struct xqueue_error error;
+ *     if (xqueue_submission_fetch_memory(submission, 0, NULL, &bytes, &length, &error) == XQUEUE_STATUS_OK) {
+ *         ... look at them ...
+ *         xqueue_memory_free(bytes);
+ *     }
+ *
+ * What holds for all three functions
+ *   - They return when the file is whole, or when it is clear that it will not be. When the connection breaks they go on from
+ *     where they were, with growing, jittered pauses, until the lease is lost, or the time of the options is up.
+ *   - Size and SHA-256 are checked always, against the submission's entry, where it has them, and what the service says.
+ *   - Whatever the size of the file, the library keeps two chunks of it in memory (262,144 bytes each), and what gRPC holds
+ *     back for one call.
+ *   - Each may be called from any thread while the handler runs, or until xqueue_submission_close; for several files at the
+ *     same time, and more than once for one file. All must have returned by then. Do not call them in xqueue_on_lost,
+ *     xqueue_on_log or signal handlers.
+ *   - index: of the file, from 0. options: NULL for the defaults; borrowed during the call. error may be NULL.
+ *   XQUEUE_STATUS_OK             all of the file is there, and checked
+ *   XQUEUE_STATUS_INVALID        there is no such file, an argument is wrong, or the descriptor or path cannot be written to
+ *   XQUEUE_STATUS_UNIMPLEMENTED  it has no file_id: fetch file->url. Or the service keeps no files
+ *   XQUEUE_STATUS_NOT_FOUND      the service does not have it (any more)
+ *   XQUEUE_STATUS_FULL           it has more bytes than options->bytes_max. Nothing was fetched
+ *   XQUEUE_STATUS_DATA_LOSS      size or SHA-256 are not what they must be, or the service cannot read its file
+ *   XQUEUE_STATUS_LOST           the lease is lost (see xqueue_submission_lost_reason; a second xqueue_grader_stop, too)
+ *   XQUEUE_STATUS_WRONG_STATE    the submission was answered already
+ *   XQUEUE_STATUS_TIMEOUT        options->timeout_ms were up
+ *   XQUEUE_STATUS_UNAUTHENTICATED, _DENIED   the service refuses the credentials, or this user may not fetch files
+ *   XQUEUE_STATUS_SYSTEM         writing failed: error says how, "No space left on device"
+ *   XQUEUE_STATUS_NO_MEMORY, _INTERNAL
+ * After a failure nothing is kept, but for what was written to a descriptor.
+ */
+
+#define XQUEUE_FETCH_BYTES_DEFAULT UINT64_C(104857600)
+
+/* How to fetch. Begin with xqueue_fetch_options_init. Later versions add members at the end. */
+struct xqueue_fetch_options {
+    size_t struct_size; /* set by xqueue_fetch_options_init */
+    uint64_t bytes_max; /* larger files are not fetched, 1 to UINT64_MAX; 0: XQUEUE_FETCH_BYTES_DEFAULT, 100 MiB */
+    int64_t timeout_ms; /* for all of it, in milliseconds from the call; 0: as long as the lease lasts. A login that the service
+                           asks for meanwhile, or a descriptor that blocks, may make it longer */
+};
+
+/* Empties options and sets what must be set. */
+static inline void xqueue_fetch_options_init(struct xqueue_fetch_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->struct_size = sizeof *options;
+}
+
+/* Into memory. *out_bytes is yours, *out_length bytes: free it with xqueue_memory_free. A file without bytes gives a pointer,
+ * too. Both stay untouched after a failure. */
+XQUEUE_API enum xqueue_status xqueue_submission_fetch_memory(struct xqueue_submission *submission, size_t index,
+                                                             const struct xqueue_fetch_options *options, void **out_bytes,
+                                                             size_t *out_length, struct xqueue_error *error);
+
+/* Frees what xqueue_submission_fetch_memory gave. NULL is fine. */
+XQUEUE_API void xqueue_memory_free(void *bytes);
+
+/*
+ * To a file descriptor, as by write from its current position on. It stays yours, and open; do not use it meanwhile. After a
+ * failure a part of the file may have been written: what is there is not checked. The descriptor must block (not be
+ * O_NONBLOCK). One that blocks for long holds up all of this: a fetch does not see the loss of the lease within a write.
+ * A pipe without a reader raises SIGPIPE, as always; on the library's threads it is blocked, and the answer is
+ * XQUEUE_STATUS_SYSTEM.
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_fetch_descriptor(struct xqueue_submission *submission, size_t index,
+                                                                 const struct xqueue_fetch_options *options, int descriptor,
+                                                                 struct xqueue_error *error);
+
+/*
+ * To path, with mode 0600 (less the umask): first into a new file beside it (".xqueue-" and 32 hex digits, which only a killed
+ * process leaves behind), which takes the path when it is whole and checked, in one step. What was at the path before stays
+ * until then, and is then replaced; a symbolic link is replaced itself, not what it leads to. The folder must exist. There is
+ * no fsync: after a power failure the file may be gone or damaged.
+ */
+XQUEUE_API enum xqueue_status xqueue_submission_fetch_path(struct xqueue_submission *submission, size_t index,
+                                                           const struct xqueue_fetch_options *options, const char *path,
+                                                           struct xqueue_error *error);
 
 /* ---- a submission: while grading ---- */
 
