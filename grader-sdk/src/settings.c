@@ -136,9 +136,18 @@ static enum xqueue_status take_slots(struct source *source)
     if (slots > XQUEUE_SLOTS_MAX)
         return invalid(source, "slots must be 1 to 1000");
     source->settings->slots = (unsigned)slots;
-    if (source->options->drain_timeout_ms < 0)
+    return XQUEUE_STATUS_OK;
+}
+
+static enum xqueue_status take_drain(struct source *source)
+{
+    int64_t timeout_ms = source->options->drain_timeout_ms;
+    const char *text = choose(NULL, "XQUEUE_DRAIN_TIMEOUT_MS", "0");
+    if (timeout_ms == 0 && text_to_int64(text, 0, INT64_MAX, &timeout_ms) != STATUS_OK)
+        return invalid(source, "XQUEUE_DRAIN_TIMEOUT_MS must be a number, 0 or more");
+    if (timeout_ms < 0)
         return invalid(source, "drain_timeout_ms is negative");
-    source->settings->drain_timeout_ms = source->options->drain_timeout_ms;
+    source->settings->drain_timeout_ms = timeout_ms;
     return XQUEUE_STATUS_OK;
 }
 
@@ -211,6 +220,8 @@ static enum xqueue_status take_login(struct source *source)
 static enum xqueue_status add_label(struct source *source, const struct xqueue_label *label)
 {
     struct settings *settings = source->settings;
+    if (settings->label_count >= XQUEUE_LABELS_MAX)
+        return invalid(source, "more than 32 labels");
     if (!label->key || !label->value || !text_is_name(label->key, LABEL_BYTES_MAX) ||
         !is_bounded(label->value, LABEL_BYTES_MAX))
         return invalid(source, "a label's key and value must be up to 64 bytes of UTF-8");
@@ -219,27 +230,54 @@ static enum xqueue_status add_label(struct source *source, const struct xqueue_l
     return copy.key && copy.value ? XQUEUE_STATUS_OK : no_memory(source);
 }
 
+/* One "KEY=VALUE" of the variable, without what follows it. */
+static enum xqueue_status add_label_text(struct source *source, const char *text, size_t length)
+{
+    char copy[2 * LABEL_BYTES_MAX + 2];
+    const char *equals = memchr(text, '=', length);
+    if (!equals || length >= sizeof(copy))
+        return invalid(source, "XQUEUE_LABELS must be KEY=VALUE, of up to 64 bytes each, separated by commas");
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    copy[equals - text] = '\0';
+    return add_label(source, &(struct xqueue_label){.key = copy, .value = copy + (equals - text) + 1});
+}
+
+static enum xqueue_status split_labels(struct source *source, const char *labels)
+{
+    enum xqueue_status status = XQUEUE_STATUS_OK;
+    while (*labels && status == XQUEUE_STATUS_OK) {
+        size_t length = strcspn(labels, ",");
+        if (length > 0)
+            status = add_label_text(source, labels, length);
+        labels += length;
+        labels += *labels == ',';
+    }
+    return status;
+}
+
 static enum xqueue_status take_labels(struct source *source)
 {
     const struct xqueue_grader_options *options = source->options;
-    if (options->label_count == 0)
+    const char *text = choose(NULL, "XQUEUE_LABELS", "");
+    if (options->label_count > 0 && !options->labels)
+        return invalid(source, "label_count is given, and no labels");
+    if (options->label_count == 0 && !text[0])
         return XQUEUE_STATUS_OK;
-    if (options->label_count > XQUEUE_LABELS_MAX || !options->labels)
-        return invalid(source, "label_count must be up to 32, and labels be given");
-    source->settings->labels = memory_try_allocate(options->label_count * sizeof(struct xqueue_label));
+    source->settings->labels = memory_try_allocate(XQUEUE_LABELS_MAX * sizeof(struct xqueue_label));
     if (!source->settings->labels)
         return no_memory(source);
     enum xqueue_status status = XQUEUE_STATUS_OK;
     for (size_t i = 0; i < options->label_count && status == XQUEUE_STATUS_OK; i++)
         status = add_label(source, &options->labels[i]);
-    return status;
+    return options->label_count > 0 ? status : split_labels(source, text);
 }
 
 enum xqueue_status settings_create(const struct xqueue_grader_options *options, struct settings **out_settings,
                                    struct xqueue_error *error)
 {
-    static enum xqueue_status (*const steps[])(struct source *) = {take_queues, take_names, take_slots, take_token,
-                                                                   take_tls,    take_login, take_labels};
+    static enum xqueue_status (*const steps[])(struct source *) = {take_queues, take_names, take_slots, take_drain,
+                                                                   take_token,  take_tls,   take_login, take_labels};
     struct source source = {.options = options, .settings = MEMORY_TRY_NEW(struct settings), .error = error};
     if (!source.settings)
         return no_memory(&source);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: xqueue_test_xqueued */
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -546,9 +548,12 @@ static void what_is_not_in_the_options_comes_from_the_environment(void **state)
     (void)setenv("XQUEUE_SLOTS", "4", 1);
     (void)setenv("XQUEUE_USER", "grader", 1);
     (void)setenv("XQUEUE_PASSWORD", "secret", 1);
+    (void)setenv("XQUEUE_LABELS", "language=python,os=a=b", 1);
+    (void)setenv("XQUEUE_DRAIN_TIMEOUT_MS", "600000", 1);
     scripted_xqueued_require_login(rig->core, "grader", "secret");
     grader_rig_start(rig);
-    static const char *const names[] = {"ADDRESS", "GRADER", "QUEUES", "SLOTS", "USER", "PASSWORD"};
+    static const char *const names[] = {"ADDRESS", "GRADER",   "QUEUES", "SLOTS",
+                                        "USER",    "PASSWORD", "LABELS", "DRAIN_TIMEOUT_MS"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "XQUEUE_%s", names[i]);
@@ -562,6 +567,72 @@ static void what_is_not_in_the_options_comes_from_the_environment(void **state)
     assert_int_equal(message->hello->n_queues, 2);
     assert_string_equal(message->hello->queues[1], "b c");
     assert_int_equal(message->hello->slots, 4);
+    assert_int_equal(message->hello->n_labels, 2);
+    assert_string_equal(message->hello->labels[1]->key, "os");
+    assert_string_equal(message->hello->labels[1]->value, "a=b");
+}
+
+static void what_the_environment_says_wrongly_is_refused(void **state)
+{
+    struct grader_rig *rig = *state;
+    static const struct {
+        const char *name, *value;
+    } wrong[] = {
+        {"XQUEUE_LABELS", "language"},     {"XQUEUE_LABELS", "=python"}, {"XQUEUE_DRAIN_TIMEOUT_MS", "soon"},
+        {"XQUEUE_DRAIN_TIMEOUT_MS", "-1"}, {"XQUEUE_SLOTS", "1001"},
+    };
+    rig->options.slots = 0;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct xqueue_error error;
+        (void)setenv(wrong[i].name, wrong[i].value, 1);
+        const enum xqueue_status status = xqueue_grader_create(&rig->options, &rig->grader, &error);
+        (void)unsetenv(wrong[i].name);
+
+        assert_int_equal(status, XQUEUE_STATUS_INVALID);
+        assert_non_null(strstr(error.text, i == 1 ? "label" : wrong[i].name));
+    }
+}
+
+/* ---- programs that the host starts ---- */
+
+enum { DESCRIPTORS_MAX = 1024 };
+
+static bool is_inherited[DESCRIPTORS_MAX]; /* open before the first test */
+
+/* Calls visit for each open descriptor. */
+static void each_descriptor(void (*visit)(int descriptor))
+{
+    DIR *folder = opendir("/proc/self/fd");
+
+    assert_non_null(folder);
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        const int descriptor = (int)strtol(entry->d_name, NULL, 10);
+        if (entry->d_name[0] != '.' && descriptor < DESCRIPTORS_MAX && descriptor != dirfd(folder)) {
+            visit(descriptor);
+        }
+    }
+    closedir(folder);
+}
+
+static void note_inherited(int descriptor)
+{
+    is_inherited[descriptor] = true;
+}
+
+static void closes_on_exec(int descriptor)
+{
+    if (!is_inherited[descriptor] && (fcntl(descriptor, F_GETFD) & FD_CLOEXEC) == 0) {
+        fail_msg("descriptor %d would be open in a program that the host starts", descriptor);
+    }
+}
+
+static void no_descriptor_reaches_a_program_that_the_host_starts(void **state)
+{
+    struct grader_rig *rig = *state;
+    grader_rig_start(rig);
+    assert_non_null(AWAIT(HELLO));
+
+    each_descriptor(closes_on_exec);
 }
 
 static void the_version_fits_the_header(void **state)
@@ -580,6 +651,7 @@ static void the_version_fits_the_header(void **state)
 
 int main(void)
 {
+    each_descriptor(note_inherited);
     const struct CMUnitTest tests[] = {
         CASE(a_submission_is_granted_accepted_graded_and_confirmed),
         CASE(no_more_run_at_one_time_than_there_are_slots),
@@ -607,6 +679,8 @@ int main(void)
         CASE(bad_options_are_refused_with_their_name),
         CASE(options_of_an_older_program_are_taken),
         CASE(what_is_not_in_the_options_comes_from_the_environment),
+        CASE(what_the_environment_says_wrongly_is_refused),
+        CASE(no_descriptor_reaches_a_program_that_the_host_starts),
         CASE(the_version_fits_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -219,10 +219,12 @@ struct xqueue_grader_options {
     /* XQUEUE_PASSWORD_FILE. A file whose first line is the password; read at each login, so it may be rotated. Only one of
      * password and password_file may be set; an option beats both variables. */
     const char *password_file;
-    /* What this grader can do; submissions that ask for more are not given to it. */
+    /* XQUEUE_LABELS (KEY=VALUE, separated by commas). What this grader can do; submissions that ask for more are not given to
+     * it. */
     const struct xqueue_label *labels;
     size_t label_count; /* up to 32 */
-    /* How long xqueue_grader_stop waits for answers and confirmations before it cancels, in milliseconds. 0: no bound. */
+    /* XQUEUE_DRAIN_TIMEOUT_MS. How long xqueue_grader_stop waits for answers and confirmations before it cancels, in
+     * milliseconds. 0: no bound. */
     int64_t drain_timeout_ms;
     /* Where log lines go; NULL: nowhere. */
     xqueue_on_log *log;
