@@ -12,17 +12,25 @@ enum { FIRST_PRINTABLE = 0x20, DELETE = 0x7f, PERCENT_MAX = 100, DECIMAL = 10 };
 
 /* ---- in ---- */
 
-static json_t *describe_file(const struct xqueue_file *file)
+bool grade_format_file_name(const struct xqueue_file *file, size_t index, char out[GRADE_FORMAT_FILE_NAME_MAX])
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I}", "name", file->name, "url", file->url, "file_id", file->file_id, "filename",
-                     file->filename, "size_bytes", (json_int_t)file->size_bytes);
+    (void)snprintf(out, GRADE_FORMAT_FILE_NAME_MAX, "attached-%zu", index);
+    return file->file_id[0] != '\0';
+}
+
+static json_t *describe_file(const struct xqueue_file *file, size_t index)
+{
+    char path[GRADE_FORMAT_FILE_NAME_MAX];
+    bool is_there = grade_format_file_name(file, index, path);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s?}", "name", file->name, "url", file->url, "file_id", file->file_id,
+                     "filename", file->filename, "size_bytes", (json_int_t)file->size_bytes, "path", is_there ? path : NULL);
 }
 
 static json_t *describe(const struct grade_format_submission *submission)
 {
     json_t *files = json_array();
     for (size_t i = 0; i < submission->file_count; i++)
-        (void)json_array_append_new(files, describe_file(submission->files[i]));
+        (void)json_array_append_new(files, describe_file(submission->files[i], i));
     json_t *about =
         json_pack("{s:I, s:s, s:i, s:I, s:o}", "submission", (json_int_t)submission->id, "queue", submission->queue, "attempt",
                   (int)submission->attempt, "submitted_at_ms", (json_int_t)submission->submitted_at_ms, "files", files);

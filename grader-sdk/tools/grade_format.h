@@ -3,7 +3,8 @@
  * What the program that grades reads and writes: JSON such as the graders of xqueue-watcher know it.
  *
  * In goes the object that the LMS sent ("student_response", "grader_payload", which is often JSON in a string, ...), as it is,
- * with one more member, "xqueue": submission, queue, attempt, submitted_at_ms, header, files. A body that is text but no object
+ * with one more member, "xqueue": submission, queue, attempt, submitted_at_ms, header, files (of which path is the name in the
+ * scratch folder, or null). A body that is text but no object
  * becomes {"body": TEXT, "xqueue": ...}. Out comes {"correct": true, "score": 1, "msg": "<p>...</p>"}; score and msg may be
  * left out, further members are kept.
  *
@@ -21,6 +22,7 @@ enum {
     GRADE_FORMAT_MESSAGE_MAX = 1025, /* bytes with NUL, of what is said of a failure */
     GRADE_FORMAT_PHASE_MAX = 65,     /* likewise, of progress */
     GRADE_FORMAT_NOTE_MAX = 513,
+    GRADE_FORMAT_FILE_NAME_MAX = 32,
 };
 
 struct grade_format_submission {
@@ -35,6 +37,10 @@ struct grade_format_submission {
     const struct xqueue_file *const *files;
     size_t file_count;
 };
+
+/* Writes what file index is called in the scratch folder, "attached-0": never what the student calls it. False: it is not
+ * there, for it has only a URL. */
+bool grade_format_file_name(const struct xqueue_file *file, size_t index, char out[GRADE_FORMAT_FILE_NAME_MAX]);
 
 /* What comes in, and the two members that graders ask for first. NULL: not there, or no text, or text with
  * a NUL. */

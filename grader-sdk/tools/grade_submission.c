@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grader-sdk/tools/grade_files.h"
 #include "grader-sdk/tools/grade_folder.h"
 #include "grader-sdk/tools/grade_format.h"
 #include "grader-sdk/tools/grade_run.h"
 
 enum { VARIABLES_MAX = 64, VARIABLE_MAX = 4096, FILES_MAX = 1024 };
+
+#define BYTES_PER_MIB UINT64_C(1048576)
 
 struct job {
     struct xqueue_submission *submission;
@@ -241,7 +244,52 @@ static bool write_files(struct job *job, const struct grade_format_submission *s
         (void)snprintf(job->input, sizeof(job->input), "/dev/null");
     return write_text(job, "submission.json", input->text) && write_text(job, "student_response", input->response) &&
            write_text(job, "grader_payload", input->payload) &&
-           grade_folder_write(job->folder, "body", seen->body, seen->body_length) && grade_folder_give(job->folder);
+           grade_folder_write(job->folder, "body", seen->body, seen->body_length);
+}
+
+/* False: it is answered, or nobody waits for an answer. */
+static bool fetch_files(const struct job *job)
+{
+    char message[GRADE_FORMAT_MESSAGE_MAX];
+    struct xqueue_error error;
+    uint64_t mib_max = job->settings->limits.value[GRADE_LIMIT_DISK] / 2; // the program needs room, too
+    switch (grade_files_fetch(job->submission, job->folder, mib_max * BYTES_PER_MIB, &error)) {
+    case XQUEUE_STATUS_OK:
+        return true;
+    case XQUEUE_STATUS_LOST:
+        break;
+    case XQUEUE_STATUS_FULL:
+        (void)snprintf(message, sizeof(message), "The files of the submission have more than %" PRIu64 " MiB.", mib_max);
+        fail(job, XQUEUE_FAIL_UNGRADABLE, message);
+        break;
+    default:
+        (void)snprintf(message, sizeof(message), "a file cannot be fetched: %s", error.text);
+        fail(job, XQUEUE_FAIL_TRANSIENT, message);
+        break;
+    }
+    return false;
+}
+
+static void fail_without_folder(const struct job *job)
+{
+    char message[GRADE_FORMAT_MESSAGE_MAX];
+    (void)snprintf(message, sizeof(message), "cannot make the scratch folder: %s", strerrordesc_np(errno));
+    fail(job, XQUEUE_FAIL_TRANSIENT, message);
+}
+
+/* All that the program gets. False: there is nothing to run any more. */
+static bool fill_folder(struct job *job, const struct grade_format_submission *seen, const struct grade_format_input *input)
+{
+    if (!write_files(job, seen, input)) {
+        fail_without_folder(job);
+        return false;
+    }
+    if (!fetch_files(job))
+        return false;
+    bool is_given = grade_folder_give(job->folder);
+    if (!is_given)
+        fail_without_folder(job);
+    return is_given;
 }
 
 static struct grade_child_plan plan_of(const struct grade_settings *settings, const char *folder,
@@ -287,13 +335,8 @@ void grade_submission(struct xqueue_submission *submission, void *context)
     bool is_readable = grade_format_input_init(&input, &seen);
     if (!is_readable && job.settings->input == GRADE_INPUT_JSON)
         fail(&job, XQUEUE_FAIL_UNGRADABLE, "The submission is not text.");
-    else if (write_files(&job, &seen, &input))
+    else if (fill_folder(&job, &seen, &input))
         run_in_folder(&job);
-    else {
-        char message[GRADE_FORMAT_MESSAGE_MAX];
-        (void)snprintf(message, sizeof(message), "cannot make the scratch folder: %s", strerrordesc_np(errno));
-        fail(&job, XQUEUE_FAIL_TRANSIENT, message);
-    }
     grade_format_input_finish(&input);
     if (job.folder[0] && !grade_folder_remove(job.folder))
         say(&job, "cannot remove %s", job.folder);

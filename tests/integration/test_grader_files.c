@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/support/conversation.h"
+#include "tests/support/grade_talk.h"
 #include "tests/support/run_command.h"
 
 enum { SMALL_BYTES = 1000, LARGE_BYTES = 5000000, WORD_BYTES_MAX = RUNNING_SERVICE_TEXT_MAX + 32 };
@@ -42,8 +43,8 @@ static struct running_program *grader_starts(struct conversation *talk)
     return running_program_start(&options);
 }
 
-/* Submits with these further words, and waits for a result that has part. */
-static void result_says(struct conversation *talk, const char *part, const char *first, const char *second)
+/* Submits with up to two files, and waits: what is printed has part. */
+static void submitter_hears(struct conversation *talk, int exit_code, const char *part, const char *first, const char *second)
 {
     char program[RUNNING_SERVICE_TEXT_MAX];
     char address[WORD_BYTES_MAX];
@@ -64,8 +65,8 @@ static void result_says(struct conversation *talk, const char *part, const char 
     (void)snprintf(address, sizeof(address), "XQUEUE_ADDRESS=%s", talk->service.core);
     run_command_start(&command, arguments, environment, "print(1)");
     run_command_wait(&command);
-    if (command.exit_code != 0 || strstr(command.out, part) == NULL) {
-        fail_msg("exit code %d: '%s' has no '%s'\n%s", command.exit_code, command.out, part, command.err);
+    if (command.exit_code != exit_code || (strstr(command.out, part) == NULL && strstr(command.err, part) == NULL)) {
+        fail_msg("exit code %d: no '%s' in\n%s\n%s", command.exit_code, part, command.out, command.err);
     }
     run_command_finish(&command);
 }
@@ -82,16 +83,42 @@ static void files_come_to_the_grader_whatever_their_size(void **state)
     (void)snprintf(words[1], sizeof(words[1]), "data=%s", large);
     struct running_program *grader = grader_starts(talk);
 
-    result_says(talk, "<p>0 files, 0 bytes</p>", NULL, NULL);
-    result_says(talk, "<p>1 files, 1000 bytes</p>", words[0], NULL);
-    result_says(talk, "<p>2 files, 5001000 bytes</p>", words[0], words[1]);
+    submitter_hears(talk, 0, "<p>0 files, 0 bytes</p>", NULL, NULL);
+    submitter_hears(talk, 0, "<p>1 files, 1000 bytes</p>", words[0], NULL);
+    submitter_hears(talk, 0, "<p>2 files, 5001000 bytes</p>", words[0], words[1]);
+
+    grader_ends(grader, SIGTERM, 0);
+}
+
+static void files_are_in_the_scratch_folder_when_the_program_starts(void **state)
+{
+    static const char *const program[] = {
+        "/bin/sh", "-c",
+        "grep -q '\"path\": *\"attached-1\"' && printf '{\"correct\": true, \"msg\": \"%d\"}' $(cat attached-* | wc -c)", NULL};
+    static const char *const options[] = {"--disk-mb", "4", NULL};
+    struct conversation *talk = *state;
+    char small[RUNNING_SERVICE_TEXT_MAX];
+    char large[RUNNING_SERVICE_TEXT_MAX];
+    char words[2][WORD_BYTES_MAX];
+    write_file(talk, "small", SMALL_BYTES, small);
+    write_file(talk, "large", LARGE_BYTES, large);
+    (void)snprintf(words[0], sizeof(words[0]), "../../notes=%s", small);
+    (void)snprintf(words[1], sizeof(words[1]), "data=%s", large);
+    struct running_program *grader = grade_starts(talk, "with-files", "calm", options, program);
+
+    submitter_hears(talk, 0, "\"2000\"", words[0], words[0]);
+    submitter_hears(talk, 5, "have more than 2 MiB", words[0], words[1]);
 
     grader_ends(grader, SIGTERM, 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(files_come_to_the_grader_whatever_their_size,
-                                                                       conversation_set_up_core, conversation_tear_down)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_come_to_the_grader_whatever_their_size, conversation_set_up_core,
+                                        conversation_tear_down),
+        cmocka_unit_test_setup_teardown(files_are_in_the_scratch_folder_when_the_program_starts, conversation_set_up_core,
+                                        conversation_tear_down),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
