@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: sdk_abi.py compare|update RELEASED_LISTING CC LIBRARY HEADER...
+"""usage: sdk_abi.py compare|update RELEASED_LISTING CC LIBRARY[,LIBRARY...] HEADER...
        sdk_abi.py selftest CC
 
 Guards what programs that are already built rely on in a shared library: its soname, its symbols with their versions, and of its
@@ -20,7 +20,7 @@ import listing
 
 PREFIX = re.compile(r"^(xqueue_|XQUEUE_)")
 # Structs that only the library makes, so that they may grow as those do that begin with struct_size.
-MADE_BY_LIBRARY = {"xqueue_file"}
+MADE_BY_LIBRARY = {"xqueue_file", "xqueue_mock_record"}
 # Room for later members: promised is the size of the struct, which never changes, not what stands there.
 RESERVED = "reserved"
 # These are expected to change, or are nothing to rely on.
@@ -122,21 +122,22 @@ def macro_lines(cc, headers):
             yield f"macro {name}", " ".join(body)
 
 
-def symbol_lines(library):
-    for line in output_of("nm", "--dynamic", "--defined-only", "--with-symbol-versions", library).splitlines():
-        *_, kind, symbol = line.split()
+def symbol_lines(libraries):
+    symbols = [line.split() for library in libraries
+               for line in output_of("nm", "--dynamic", "--defined-only", "--with-symbol-versions", library).splitlines()]
+    for *_, kind, symbol in symbols:
         if kind != "A":  # the name of a version itself
             name, _, version = symbol.partition("@")
             yield f"symbol {name}@{version.lstrip('@')}", "exported"
-    soname = re.search(r"SONAME.*\[(.*)\]", output_of("readelf", "--dynamic", "--wide", library))
-    yield "soname", soname[1] if soname else "none"
+    sonames = re.findall(r"SONAME.*\[(.*)\]", output_of("readelf", "--dynamic", "--wide", *libraries))
+    yield "soname", " ".join(sonames) or "none"
 
 
-def abi(cc, library, headers):
+def abi(cc, libraries, headers):
     """All that is promised: a name for each thing, and what is said of it."""
     nodes = declarations(headers)
     sizes = measured(cc, headers, nodes)
-    found = dict(symbol_lines(library)) | dict(macro_lines(cc, headers))
+    found = dict(symbol_lines(libraries.split(","))) | dict(macro_lines(cc, headers))
     for node in nodes:
         match node["kind"]:
             case "FunctionDecl":
@@ -219,7 +220,7 @@ def update(path, current):
     status = compare(read(path), current)
     if status == 1:
         return 1
-    listing.write(path, "What libxqueue-grader has promised to programs on 64-bit machines. Grown by ./dev abi; a line never changes, "
+    listing.write(path, "What the libraries of the grader SDK have promised to programs on 64-bit machines. Grown by ./dev abi; a line never changes, "
                         "but for the\n# size of a struct that grows.", [f"{key} = {line}" for key, line in current.items()])
     return 0
 
