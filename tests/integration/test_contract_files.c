@@ -67,8 +67,7 @@ static struct conversation *start(const char *service)
 
 static void files_go_up_are_named_and_come_down(void **state)
 {
-    /* The client measures the memory of the service: what asan keeps of freed memory, 256 MB by default, is not meant. */
-    static const char *const little_kept[] = {"ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:quarantine_size_mb=1", NULL};
+    static const char *const little_kept[] = {RUNNING_PROGRAM_LITTLE_KEPT, NULL}; /* the client measures */
     struct conversation *talk = start(LIMITS "  file_unnamed_ms: 1000\n");
 
     (void)state;

@@ -37,7 +37,7 @@ enum {
     NOBODY_ID = 65534,
     DISK_MIB = 16,
     LEFT_OPEN = 200,           /* a descriptor that whoever starts xqueue-grade has forgotten */
-    TOOL_MEMORY_KIB = 1 << 19, /* of xqueue-grade itself, with room for sanitizers */
+    TOOL_MEMORY_KIB = 1 << 17, /* of xqueue-grade itself, with room for sanitizers */
 };
 
 /* Hears what reaches the loopback and the abstract name. */
@@ -189,7 +189,7 @@ static void world_starts(struct world *world, const char *sandbox, bool as_nobod
                                    HOSTILE_PROGRAM,
                                    world->mark,
                                    NULL};
-    const char *const environment[] = {"XQUEUE_USER=grader", password, name, NULL};
+    const char *const environment[] = {"XQUEUE_USER=grader", password, name, RUNNING_PROGRAM_LITTLE_KEPT, NULL};
     const char *arguments[OPTIONS_MAX];
     size_t count = 0;
 
