@@ -28,6 +28,22 @@ static void write_file(struct conversation *talk, const char *name, size_t bytes
     assert_int_equal(fclose(file), 0);
 }
 
+/* NAME=PATH of two files, as xqueue-submit takes them. */
+struct attached {
+    char small[WORD_BYTES_MAX];
+    char large[WORD_BYTES_MAX];
+};
+
+static void attach(struct conversation *talk, struct attached *attached)
+{
+    char path[RUNNING_SERVICE_TEXT_MAX];
+
+    write_file(talk, "small", SMALL_BYTES, path);
+    (void)snprintf(attached->small, sizeof(attached->small), "../../notes=%s", path);
+    write_file(talk, "large", LARGE_BYTES, path);
+    (void)snprintf(attached->large, sizeof(attached->large), "data=%s", path);
+}
+
 static struct running_program *grader_starts(struct conversation *talk)
 {
     char program[RUNNING_SERVICE_TEXT_MAX];
@@ -74,18 +90,13 @@ static void submitter_hears(struct conversation *talk, int exit_code, const char
 static void files_come_to_the_grader_whatever_their_size(void **state)
 {
     struct conversation *talk = *state;
-    char small[RUNNING_SERVICE_TEXT_MAX];
-    char large[RUNNING_SERVICE_TEXT_MAX];
-    char words[2][WORD_BYTES_MAX];
-    write_file(talk, "small", SMALL_BYTES, small);
-    write_file(talk, "large", LARGE_BYTES, large);
-    (void)snprintf(words[0], sizeof(words[0]), "notes=%s", small);
-    (void)snprintf(words[1], sizeof(words[1]), "data=%s", large);
+    struct attached attached;
+    attach(talk, &attached);
     struct running_program *grader = grader_starts(talk);
 
     submitter_hears(talk, 0, "<p>0 files, 0 bytes</p>", NULL, NULL);
-    submitter_hears(talk, 0, "<p>1 files, 1000 bytes</p>", words[0], NULL);
-    submitter_hears(talk, 0, "<p>2 files, 5001000 bytes</p>", words[0], words[1]);
+    submitter_hears(talk, 0, "<p>1 files, 1000 bytes</p>", attached.small, NULL);
+    submitter_hears(talk, 0, "<p>2 files, 5001000 bytes</p>", attached.small, attached.large);
 
     grader_ends(grader, SIGTERM, 0);
 }
@@ -97,17 +108,12 @@ static void files_are_in_the_scratch_folder_when_the_program_starts(void **state
         "grep -q '\"path\": *\"attached-1\"' && printf '{\"correct\": true, \"msg\": \"%d\"}' $(cat attached-* | wc -c)", NULL};
     static const char *const options[] = {"--disk-mb", "4", NULL};
     struct conversation *talk = *state;
-    char small[RUNNING_SERVICE_TEXT_MAX];
-    char large[RUNNING_SERVICE_TEXT_MAX];
-    char words[2][WORD_BYTES_MAX];
-    write_file(talk, "small", SMALL_BYTES, small);
-    write_file(talk, "large", LARGE_BYTES, large);
-    (void)snprintf(words[0], sizeof(words[0]), "../../notes=%s", small);
-    (void)snprintf(words[1], sizeof(words[1]), "data=%s", large);
+    struct attached attached;
+    attach(talk, &attached);
     struct running_program *grader = grade_starts(talk, "with-files", "calm", options, program);
 
-    submitter_hears(talk, 0, "\"2000\"", words[0], words[0]);
-    submitter_hears(talk, 5, "have more than 2 MiB", words[0], words[1]);
+    submitter_hears(talk, 0, "\"2000\"", attached.small, attached.small);
+    submitter_hears(talk, 5, "have more than 2 MiB", attached.small, attached.large);
 
     grader_ends(grader, SIGTERM, 0);
 }
